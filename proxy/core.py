@@ -1,0 +1,164 @@
+"""The words that everything else is written in: Segment, Finding, Action, Decision, Principal, and the Check protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any, Literal, Protocol
+
+Direction = Literal["prompt", "completion"]
+Role = Literal["system", "user", "assistant", "tool", "document", "reasoning"]
+Form = Literal["text", "json"]  # json: the text is JSON source, read through its escapes and kept valid when changed
+Mode = Literal["enforce", "monitor"]
+Trouble = Literal["error", "timeout", "overload"]
+Family = Literal["privacy", "copyright", "bias", "misuse", "custom"]
+
+DIRECTIONS: tuple[Direction, ...] = ("prompt", "completion")
+ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool", "document", "reasoning")
+FAMILIES: tuple[Family, ...] = ("privacy", "copyright", "bias", "misuse", "custom")
+
+
+class Action(IntEnum):
+    """What happens to a call, weakest to strongest."""
+
+    ALLOW = 0
+    FLAG = 1
+    REDACT = 2
+    BLOCK = 3
+
+    @property
+    def word(self) -> str:
+        """The action as policies, records and metrics write it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls."""
+
+    key: str = ""  # the key's name in the configuration, never the key
+    app: str = ""
+    team: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One piece of text to check."""
+
+    text: str
+    role: Role
+    place: str = ""  # where in the payload it came from, for people: messages[2].content[0].text
+    form: Form = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check saw: the span is in characters of the segment, `end` exclusive."""
+
+    check: str
+    family: Family
+    category: str
+    score: float
+    start: int
+    end: int
+    variant: str = ""  # tells apart two uses of one check with other options
+    segment: int = 0  # the index of its segment in the call, and that segment's role: the engine fills them in
+    role: Role = "user"
+
+    def at(self, segment: int, role: Role) -> Finding:
+        """The same finding, placed in its call."""
+        return replace(self, segment=segment, role=role)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A check that gave no answer."""
+
+    check: str
+    variant: str
+    kind: Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What checks say of one segment, or of the part of a growing text that has come since they were last asked.
+
+    `settled`: findings that begin before this offset are all known and final, however the text goes on.
+    """
+
+    findings: Sequence[Finding] = ()
+    settled: int = 0
+    failures: Sequence[Failure] = ()
+
+
+class Watch(Protocol):
+    """One growing text in the eyes of a check. Offsets count from the beginning of the text."""
+
+    def push(self, text: str, *, end: bool = False) -> Report:
+        """Take more of the text; `end` says that there is no more. Each finding is reported once."""
+        ...
+
+
+class Check(Protocol):
+    """Looks at segments and returns findings. It decides nothing, logs nothing, reads no policy."""
+
+    @property
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """The (check, variant) pairs that it answers for; more than one where checks share a pass over the text."""
+        ...
+
+    def __call__(self, segments: Sequence[Segment]) -> Sequence[Report]:
+        """One report for each segment, in order."""
+        ...
+
+    def watch(self, role: Role) -> Watch:
+        """A watch over one text of `role` that comes in pieces."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CheckKind:
+    """A check as policies name it; registered in `checks`, one line each.
+
+    `options` is the pydantic model of a rule's `with`; its field `select` lists the categories that the rule is about,
+    and `defaults` are those it is about when it names none. `build` makes the check for the categories that some rule
+    needs. Two rules whose other options are equal share one check.
+    """
+
+    name: str
+    family: Family
+    categories: tuple[str, ...]
+    defaults: tuple[str, ...]
+    options: type[Any]
+    select: str
+    build: Callable[[Any, frozenset[str], str], Check]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule that a finding or a failure matched, and what it asks for."""
+
+    policy: str
+    rule: str
+    action: Action
+    mode: Mode
+    finding: Finding | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """For one direction of one call: the action taken, the rule that decided, all findings, the policies' digests."""
+
+    direction: Direction
+    action: Action = Action.ALLOW
+    would: Action = Action.ALLOW  # the strongest action of all matches, those in monitor mode among them
+    policy: str = ""
+    rule: str = ""
+    message: str = ""
+    findings: tuple[Finding, ...] = ()
+    matches: tuple[Match, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    policies: tuple[str, ...] = ()  # name@digest of every policy that applied

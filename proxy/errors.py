@@ -1,0 +1,140 @@
+"""What can go wrong, by whom it can be mended.
+
+    ParapetError
+    ├── SettingError            a setting is unknown or has a bad value; serve does not start
+    ├── FileError               a YAML file cannot be read as what it should be: file, line, column, value, what was expected
+    │   └── PolicyError         the same for a policy or its tests; the policies in force stay in force
+    ├── ExpressionError         a regular expression cannot be screened
+    ├── CheckError              a check did not give an answer; the rules that need it act by their `on_error`
+    │   ├── CheckTimeout        it took longer than the rule's `timeout`
+    │   └── CheckOverloaded     its queue is full
+    ├── RequestError            the caller's request cannot be served as it is: status, code, the place in it
+    │   └── AccessError         the caller is not known, or may not do this
+    └── BackendError            the backend gave no good answer; never a verdict of Parapet's
+        ├── BackendUnreachable  no connection
+        ├── BackendTimeout      no connection, first byte or next byte in time
+        ├── BackendRefused      it answered with an error status of its own
+        └── BackendBroken       it answered with something that is not of its API
+
+Each names the thing and the way out, and none shows the user's text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ParapetError(Exception):
+    """The root of all errors that Parapet raises on purpose."""
+
+
+class SettingError(ParapetError):
+    """A setting is unknown or has a bad value."""
+
+    def __init__(self, key: str, value: object, expected: str, source: str) -> None:
+        super().__init__(f"{key}: {value!r} (from {source}): expected {expected}")
+        self.key, self.value, self.expected, self.source = key, value, expected, source
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a file, at its place; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f" {self.path}:" if self.path else ""
+        return f"{self.file}:{self.line}:{self.column}:{where} {self.message}"
+
+
+class FileError(ParapetError):
+    """A file cannot be read as what it should be; holds every problem found, in the order of the file."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class PolicyError(FileError):
+    """A policy file, or its tests, cannot be used."""
+
+
+class ExpressionError(ParapetError):
+    """A regular expression cannot be screened."""
+
+
+class CheckError(ParapetError):
+    """A check did not give an answer."""
+
+    kind = "error"
+
+
+class CheckTimeout(CheckError):
+    """A check took longer than its rule allows."""
+
+    kind = "timeout"
+
+
+class CheckOverloaded(CheckError):
+    """A check has more work waiting than it may."""
+
+    kind = "overload"
+
+
+class RequestError(ParapetError):
+    """The caller's request cannot be served as it is."""
+
+    def __init__(self, message: str, *, status: int = 400, code: str = "invalid_request", param: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.status, self.code, self.param = message, status, code, param
+
+
+class AccessError(RequestError):
+    """The caller is not known, or may not do this."""
+
+    def __init__(self, message: str, *, status: int = 401, code: str = "invalid_api_key") -> None:
+        super().__init__(message, status=status, code=code)
+
+
+class BackendError(ParapetError):
+    """The backend gave no good answer."""
+
+    status = 502
+    code = "backend_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BackendUnreachable(BackendError):
+    """No connection to the backend could be made."""
+
+    code = "backend_unreachable"
+
+
+class BackendTimeout(BackendError):
+    """The backend did not connect, begin or go on in time."""
+
+    status = 504
+    code = "backend_timeout"
+
+
+class BackendRefused(BackendError):
+    """The backend answered with an error status of its own; `body` is what it said, for the caller alone."""
+
+    code = "backend_refused"
+
+    def __init__(self, status: int, body: bytes, content_type: str) -> None:
+        super().__init__(f"the backend answered with status {status}")
+        self.status, self.body, self.content_type = status, body, content_type
+
+
+class BackendBroken(BackendError):
+    """The backend answered with something that is not of its API."""
+
+    code = "backend_broken"
