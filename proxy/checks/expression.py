@@ -79,6 +79,7 @@ class Screened:
 
     superset: str
     opening: str  # reversed prefixes; to be anchored at the start of the reversed text
+    growing: str  # the superset with what it looks ahead for as optional parts: its partial matches are the prefixes
 
 
 def screened(pattern: str, flags: int = 0) -> Screened:
@@ -88,7 +89,9 @@ def screened(pattern: str, flags: int = 0) -> Screened:
     except (re.error, OverflowError, RecursionError) as error:
         raise ExpressionError(f"not a regular expression that can be screened: {error}") from None
     writer = Writer(tree.state.flags)
-    return Screened(writer.sequence(tree, reverse=False), writer.opening(tree))
+    superset, opening = writer.sequence(tree, reverse=False), writer.opening(tree)
+    writer.ahead = True
+    return Screened(superset, opening, writer.sequence(tree, reverse=False))
 
 
 class Writer:
@@ -97,6 +100,7 @@ class Writer:
     def __init__(self, flags: int) -> None:
         self.flags = flags
         self.groups: dict[int, Tree] = {}
+        self.ahead = False  # write lookaheads as optional parts
 
     def sequence(self, tree: Tree, *, reverse: bool) -> str:
         """All of `tree`, in order or reversed."""
@@ -126,6 +130,8 @@ class Writer:
             return alternatives(self.sequence(tree or (), reverse=reverse) for tree in av[1:])
         if op is c.AT and av in (c.AT_BOUNDARY,) and not reverse:
             return r"\b"
+        if self.ahead and op in (c.ASSERT, c.ASSERT_NOT) and av[0] > 0:
+            return f"(?:{self.sequence(av[1], reverse=reverse)})?"
         if op in (c.AT, c.ASSERT, c.ASSERT_NOT):
             return ""
         raise ExpressionError(f"the construct {op} cannot be screened")
