@@ -11,6 +11,7 @@ import importlib
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import regex
@@ -214,7 +215,12 @@ class Screened:
     def __init__(self, checks: Sequence[PatternCheck], *, hyperscan: bool = True) -> None:
         self.checks = tuple(checks)
         self.names = tuple((check.name, check.variant) for check in checks)
-        self.screen = Screen(checks, hyperscan=hyperscan)
+        self.hyperscan = hyperscan
+
+    @cached_property
+    def screen(self) -> Screen:
+        """Compiled when it is first needed: a check that is joined to others never needs its own."""
+        return Screen(self.checks, hyperscan=self.hyperscan)
 
     def __call__(self, segments: Sequence[Segment]) -> list[Report]:
         return [self.whole(segment.text) for segment in segments]

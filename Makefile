@@ -1,0 +1,50 @@
+# `make demo` and `make test` need nothing but Python 3.11 or newer, with its venv module.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys, venv, ensurepip; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN = .venv/bin
+STAMP = .venv/installed
+ARGS =
+
+.PHONY: demo serve test check lint bench fmt docs install clean
+
+demo: install
+	@$(BIN)/parapet demo $(ARGS)
+
+serve: install
+	@$(BIN)/parapet serve $(ARGS)
+
+test: install
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint
+	$(BIN)/python -m pytest -q -n 2 -m 'not slow' $(ARGS)
+
+bench: install
+	@$(BIN)/python -m bench $(ARGS)
+
+fmt: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: install
+	$(BIN)/python -c 'from proxy import settings; print(settings.reference(), end="")' > docs/settings.md
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Parapet needs Python 3.11 or newer with its venv module (Debian: python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m compileall -q proxy
+	@touch $@
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find proxy tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What Parapet costs beside its peers: run as `python -m bench`."""

@@ -1,0 +1,187 @@
+"""The application: routes, lifespan, wiring; nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from proxy import direct
+from proxy.access import Access
+from proxy.audit import Trail
+from proxy.backends import pools
+from proxy.checks import CATALOGUE, combined
+from proxy.core import Principal
+from proxy.dialects import DIALECTS
+from proxy.engine import Engine, Guard, Reloader
+from proxy.errors import RequestError
+from proxy.gateway import Gateway, parsed
+from proxy.metrics import Metrics
+from proxy.settings import Settings
+
+CATEGORIES = tuple(category for kind in CATALOGUE.values() for category in kind.categories)
+DIALECT = next(iter(DIALECTS.values()))  # whose shape errors have where no dialect is concerned
+
+
+def create_app(settings: Settings, *, shared_metrics: bool = False) -> Starlette:
+    """Build everything. Raises PolicyError for bad policies, OSError for a record file that cannot be written."""
+    metrics = Metrics(settings.pools, shared=shared_metrics)
+    engine = Engine(settings, CATALOGUE, combined, metrics)
+    reloader = Reloader(engine, settings.policies, CATALOGUE, metrics)
+    reloader.start()
+    gateway = Gateway(settings, engine, Access(settings.keys), pools(settings), Trail(settings.record, metrics.recorded), metrics)
+    pages = Pages(gateway, reloader)
+    return Starlette(
+        routes=[
+            *(Route(path, gateway.endpoint(dialect), methods=["POST"]) for path, dialect in DIALECTS.items()),
+            Route("/v1/models", pages.models),
+            Route("/v1/models/{model:path}", pages.model),
+            Route("/v1/check", pages.check, methods=["POST"]),
+            Route("/v1/moderations", pages.moderations, methods=["POST"]),
+            Route("/metrics", pages.metrics),
+            Route("/healthz", pages.healthz),
+            Route("/readyz", pages.readyz),
+        ],
+        exception_handlers={HTTPException: refuse_route, RequestError: refuse_request},
+        lifespan=lambda _: lifespan(gateway, reloader),
+    )
+
+
+@contextlib.asynccontextmanager
+async def lifespan(gateway: Gateway, reloader: Reloader) -> AsyncIterator[None]:
+    """Watch the policies while the server runs; let go of threads and connections when it stops."""
+    every = gateway.settings.reload
+    watching = asyncio.create_task(reloader.run(every)) if every else None
+    try:
+        yield
+    finally:
+        if watching:
+            watching.cancel()
+        for pool in gateway.pools.values():
+            await pool.close()
+        gateway.engine.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """The endpoints beside the dialects."""
+
+    gateway: Gateway
+    reloader: Reloader
+
+    def principal(self, request: Request) -> Principal:
+        headers = request.headers
+        return self.gateway.access.principal(headers.get("authorization") or headers.get("x-api-key") or "")
+
+    async def body(self, request: Request) -> Any:
+        """The request's JSON. Raises RequestError."""
+        limit, body = self.gateway.settings.max_body, bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > limit:
+                raise RequestError(f"the body is larger than max_body, {limit} bytes", status=413, code="body_too_large")
+        payload = parsed(bytes(body))
+        if not isinstance(payload, dict):
+            raise RequestError("the body must be a JSON object")
+        return payload
+
+    def guard(self, request: Request, payload: dict[str, Any]) -> Guard:
+        """The guard that would hold for a call of this caller to the model named, or to the first that is served."""
+        model = payload.get("model")
+        model = model if isinstance(model, str) and model in self.gateway.pools else next(iter(self.gateway.pools))
+        return self.gateway.engine.guard(self.principal(request).team, model)
+
+    async def check(self, request: Request) -> Response:
+        """`POST /v1/check`: all findings and the decision for each text."""
+        self.principal(request)
+        payload = await self.body(request)
+        items = direct.check_items(payload)
+        self.count(len(items))
+        guard = self.guard(request, payload)
+        categories = CATEGORIES if payload.get("all_scores") is True else None
+        results = [direct.result(item, await direct.judged(guard, item), categories) for item in items]
+        return reply({"policies": guard.names.split(",") if guard.names else [], "results": results})
+
+    async def moderations(self, request: Request) -> Response:
+        """`POST /v1/moderations`, in OpenAI's shape."""
+        self.principal(request)
+        payload = await self.body(request)
+        texts = direct.moderated_texts(payload)
+        self.count(len(texts))
+        guard = self.guard(request, payload)
+        verdicts = [await direct.judged(guard, direct.Item(i, text)) for i, text in enumerate(texts)]
+        results = [direct.moderation(verdict, CATEGORIES) for verdict in verdicts]
+        return reply({"id": "modr-" + self.gateway.engine.policies.revision, "model": "parapet", "results": results})
+
+    def count(self, texts: int) -> None:
+        limit = self.gateway.settings.max_segments
+        if texts > limit:
+            raise RequestError(f"the request has {texts} texts; max_segments allows {limit}", code="too_many_segments")
+
+    async def models(self, request: Request) -> Response:
+        """`GET /v1/models`: what the configuration serves."""
+        self.principal(request)
+        return reply({"object": "list", "data": [model_entry(name) for name in self.gateway.pools]})
+
+    async def model(self, request: Request) -> Response:
+        """`GET /v1/models/NAME`."""
+        self.principal(request)
+        name = request.path_params["model"]
+        if name not in self.gateway.pools:
+            raise RequestError("no such model", status=404, code="model_not_found", param="model")
+        return reply(model_entry(name))
+
+    async def metrics(self, _: Request) -> Response:
+        """`GET /metrics`, in Prometheus' text format."""
+        return Response(self.gateway.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def healthz(self, _: Request) -> Response:
+        """`GET /healthz`: the process answers."""
+        return reply({"status": "ok"})
+
+    async def readyz(self, _: Request) -> Response:
+        """`GET /readyz`: what is in force, and what is wrong with the policy files if something is. Policies in force still hold."""
+        policies = self.gateway.engine.policies
+        return reply(
+            {
+                "status": "ok",
+                "revision": policies.revision,
+                "policies": [f"{policy.name}@{policy.digest}" for policy in policies.policies],
+                "refused": self.reloader.problem.splitlines(),
+                "models": list(self.gateway.pools),
+            }
+        )
+
+
+def model_entry(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "parapet"}
+
+
+def reply(payload: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(payload), status, media_type="application/json")
+
+
+async def refuse_route(request: Request, error: Exception) -> Response:
+    """A path or method that is not served, in the shape of all errors."""
+    assert isinstance(error, HTTPException)
+    known = ", ".join(sorted(DIALECTS))
+    message = f"not served here: {request.method} {request.url.path[:100]}; guarded APIs: {known}"
+    body = DIALECT.error(message, status=error.status_code, code="not_found", param=None, request_id="")
+    return Response(orjson.dumps(body), error.status_code, headers=error.headers, media_type="application/json")
+
+
+async def refuse_request(_: Request, error: Exception) -> Response:
+    """A request that cannot be served as it is."""
+    assert isinstance(error, RequestError)
+    return reply(
+        DIALECT.error(error.message, status=error.status, code=error.code, param=error.param, request_id=""), error.status
+    )

@@ -1,0 +1,70 @@
+"""What a backend can do, and the pool of those that serve one model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class Answer(Protocol):
+    """A backend's answer that has begun."""
+
+    @property
+    def content_type(self) -> str:
+        """Its media type, without parameters."""
+        ...
+
+    async def read(self) -> bytes:
+        """The whole body. Raises BackendError."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises BackendError."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it; an answer that has not ended is cancelled at the backend."""
+        ...
+
+
+class Backend(Protocol):
+    """One deployment of a model."""
+
+    name: str
+
+    async def call(self, path: str, payload: Mapping[str, Any], request_id: str) -> Answer:
+        """Send a payload to the API at `path`. Raises BackendError, BackendRefused for an error status."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of its connections."""
+        ...
+
+
+@dataclass(slots=True)
+class Pool:
+    """All backends that serve one model name; a call goes to the one with the fewest under way, the first among equals."""
+
+    model: str
+    backends: Sequence[Backend]
+    under_way: dict[str, int] = field(default_factory=dict)
+
+    def choose(self) -> Backend:
+        """The backend for the next call."""
+        if len(self.backends) == 1:
+            return self.backends[0]
+        return min(self.backends, key=lambda backend: self.under_way.get(backend.name, 0))
+
+    def begin(self, backend: Backend) -> None:
+        """A call to the backend is under way."""
+        self.under_way[backend.name] = self.under_way.get(backend.name, 0) + 1
+
+    def end(self, backend: Backend) -> None:
+        """A call to the backend has ended."""
+        self.under_way[backend.name] -= 1
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        for backend in self.backends:
+            await backend.close()

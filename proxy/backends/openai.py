@@ -1,0 +1,106 @@
+"""A relay to a server that speaks OpenAI's API, over pooled connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+
+from proxy.backends.base import Answer
+from proxy.errors import BackendBroken, BackendRefused, BackendTimeout, BackendUnreachable
+from proxy.settings import OpenAIBackend, Settings
+
+MAX_ANSWER = 64 * 2**20  # bytes of a whole answer, or of the body of an error
+RELAYED = "application/json"
+
+
+class OpenAI:
+    """One deployment. The session belongs to the event loop that first calls it."""
+
+    def __init__(self, model: str, entry: OpenAIBackend, settings: Settings) -> None:
+        self.name = entry.base_url
+        self.base_url = entry.base_url.rstrip("/")
+        self.model = entry.model or model
+        self.settings = settings
+        self.headers = {"Content-Type": RELAYED, "Accept-Encoding": "identity", **entry.headers}
+        if entry.api_key_env:
+            self.headers["Authorization"] = f"Bearer {settings.secrets[entry.api_key_env]}"
+        self.session: aiohttp.ClientSession | None = None
+
+    async def call(self, path: str, payload: Mapping[str, Any], request_id: str) -> Answer:
+        """Post the payload; the caller's path /v1/… is joined to the base URL, which ends in /v1."""
+        session = self.session or self.connect()
+        body = orjson.dumps({**payload, "model": self.model})
+        try:
+            async with asyncio.timeout(self.settings.first_byte_timeout):
+                response = await session.post(
+                    self.base_url + path.removeprefix("/v1"), data=body, headers={**self.headers, "x-request-id": request_id}
+                )
+        except TimeoutError:  # aiohttp's own time-outs are of this kind too
+            raise BackendTimeout("the backend did not begin to answer in time") from None
+        except aiohttp.ClientConnectorError:
+            raise BackendUnreachable("no connection to the backend could be made") from None
+        except aiohttp.ClientError:
+            raise BackendUnreachable("the connection to the backend broke before it answered") from None
+        answer = Relayed(response, self.settings.idle_timeout)
+        if response.status >= 300:
+            try:
+                raise BackendRefused(response.status, await answer.read(), response.content_type)
+            finally:
+                answer.close()
+        return answer
+
+    def connect(self) -> aiohttp.ClientSession:
+        """The session; idle connections are kept for the next calls."""
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self.settings.connections, ttl_dns_cache=30, keepalive_timeout=60),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("User-Agent", "Accept"),
+            read_bufsize=2**18,
+        )
+        return self.session
+
+    async def close(self) -> None:
+        """Close the session."""
+        if self.session is not None:
+            await self.session.close()
+
+
+class Relayed:
+    """An answer that comes over HTTP."""
+
+    def __init__(self, response: aiohttp.ClientResponse, idle: float) -> None:
+        self.response, self.idle = response, idle
+
+    @property
+    def content_type(self) -> str:
+        return self.response.content_type
+
+    async def read(self) -> bytes:
+        body = bytearray()
+        async for piece in self.chunks():
+            body += piece
+            if len(body) > MAX_ANSWER:
+                raise BackendBroken("the backend's answer is too large")
+        return bytes(body)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        content = self.response.content
+        try:
+            while True:
+                async with asyncio.timeout(self.idle):
+                    piece = await content.readany()
+                if not piece:
+                    return
+                yield piece
+        except TimeoutError:
+            raise BackendTimeout("the backend stopped in the middle of its answer") from None
+        except (aiohttp.ClientError, ConnectionError, ValueError):
+            raise BackendBroken("the connection to the backend broke in the middle of its answer") from None
+
+    def close(self) -> None:
+        self.response.close() if not self.response.content.at_eof() else self.response.release()

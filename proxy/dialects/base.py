@@ -1,0 +1,131 @@
+"""What a dialect can do: read the texts of a payload, write changed ones back, refuse in its own words, and the same for streams."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from proxy.core import Form, Role, Segment
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a text stands in a parsed payload."""
+
+    holder: Any  # a dict or a list
+    key: Any
+
+    def write(self, text: str) -> None:
+        """Put another text in its place."""
+        self.holder[self.key] = text
+
+
+@dataclass(slots=True)
+class Reading:
+    """The texts of a payload with their places in it, and what could not be read."""
+
+    segments: list[Segment] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
+    not_inspected: dict[str, int] = field(default_factory=dict)
+    model: str = ""
+    stream: bool = False
+
+    def add(self, holder: Any, key: Any, role: Role, place: str, form: Form = "text") -> None:
+        """A text to inspect; anything that is no text, and an empty one, is passed over."""
+        text = holder[key]
+        if isinstance(text, str) and text:
+            self.segments.append(Segment(text, role, place, form))
+            self.slots.append(Slot(holder, key))
+
+    def skip(self, reason: str) -> None:
+        """A part that no check can read."""
+        self.not_inspected[reason] = self.not_inspected.get(reason, 0) + 1
+
+    def write(self, texts: Mapping[int, str]) -> None:
+        """Write changed texts, by the index of their segment, into the payload that was read."""
+        for index, text in texts.items():
+            self.slots[index].write(text)
+
+    @property
+    def places(self) -> list[str]:
+        """Where each segment came from."""
+        return [segment.place for segment in self.segments]
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of text in an event of a stream. Pieces with equal `channel` belong to one text; a `once` is a text by itself."""
+
+    channel: Hashable
+    slot: Slot
+    text: str
+    role: Role
+    place: str
+    form: Form = "text"
+    once: bool = False
+
+
+@dataclass(slots=True)
+class Event:
+    """One event of a stream, read: its pieces of text, and the channels that end with it."""
+
+    payload: Json
+    deltas: list[Delta] = field(default_factory=list)
+    ending: list[Hashable] = field(default_factory=list)  # groups (choices, blocks) whose channels end
+    repeats: list[Slot] = field(default_factory=list)  # what repeats the text in a form that cannot be held back
+    not_inspected: list[str] = field(default_factory=list)
+    other: bool = False  # it says something besides its texts, so it is sent even when they are empty
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Why a stream is cut: the rule's message, and which rule of which policy it was."""
+
+    message: str
+    rule: str
+
+
+class Dialect(Protocol):
+    """One API shape. It knows no policy."""
+
+    name: str
+    path: str
+
+    def read(self, payload: object) -> Reading:
+        """The texts of a request. Raises RequestError when it is not one."""
+        ...
+
+    def read_answer(self, payload: object) -> Reading:
+        """The texts of a whole completion. Raises BackendBroken when it is not one."""
+        ...
+
+    def redacted(self, payload: Json, changed: Sequence[Segment]) -> list[str]:
+        """Remove from a whole completion what repeats texts that were changed; the names of what was removed."""
+        ...
+
+    def error(self, message: str, *, status: int, code: str, param: str | None, request_id: str, rule: str = "") -> Json:
+        """An error in this dialect's shape."""
+        ...
+
+    def refuse(self, payload: Json, message: str) -> Json:
+        """The refusal that stands in the place of a whole completion."""
+        ...
+
+    def read_event(self, payload: object) -> Event:
+        """The texts of one event of a stream. Raises BackendBroken when it is not one."""
+        ...
+
+    def group(self, channel: Hashable) -> Hashable:
+        """The group (choice, block) that a channel belongs to."""
+        ...
+
+    def remainder(self, like: Json, texts: Iterable[tuple[Hashable, str]]) -> list[Json]:
+        """Events in the manner of `like` that carry the last pieces of channels."""
+        ...
+
+    def cut(self, like: Json, groups: Iterable[Hashable], cut: Cut) -> list[Json]:
+        """Events in the manner of `like` that end the groups because a rule blocked."""
+        ...

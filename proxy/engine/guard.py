@@ -1,0 +1,182 @@
+"""The guard of one call: runs a plan over segments, decides, and says how the texts must change."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from proxy.core import Action, Check, CheckKind, Decision, Direction, Failure, Finding, Report, Segment
+from proxy.engine.growing import Growing
+from proxy.engine.plan import Combine, Plan, Planner, Unit
+from proxy.metrics import Metrics
+from proxy.policy import Policy, PolicySet, decide
+from proxy.settings import Settings
+from proxy.text import Span, readable, redacted
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided of one direction of a call, and the segments' texts that change, by index."""
+
+    decision: Decision
+    texts: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Runner:
+    """Where checks run: on the event loop when there is little to read, in a thread when there is much."""
+
+    settings: Settings
+    metrics: Metrics
+    threads: ThreadPoolExecutor
+    waiting: int = 0
+
+    async def run(self, unit: Unit, segments: Sequence[Segment], direction: Direction) -> tuple[Sequence[Report], list[Failure]]:
+        """The unit's reports, or its failures when it has none to give."""
+        begun = time.perf_counter()
+        try:
+            if sum(len(segment.text) for segment in segments) <= self.settings.inline_chars:
+                return unit.check(segments), []
+            return await self.in_thread(unit.check, segments, unit.timeout), []
+        except TimeoutError:
+            return (), unit.failures("timeout")
+        except OverflowError:
+            return (), unit.failures("overload")
+        except Exception:  # noqa: BLE001 - whatever a check dies of, its rules act by their on_error
+            return (), unit.failures("error")
+        finally:
+            self.metrics.checked(unit.label, direction, time.perf_counter() - begun)
+
+    async def in_thread(self, check: Check, segments: Sequence[Segment], timeout: float) -> Sequence[Report]:
+        """Off the event loop; raises OverflowError when too many wait, TimeoutError when it takes too long."""
+        if self.waiting >= self.settings.check_queue:
+            raise OverflowError
+        self.waiting += 1
+        future = self.threads.submit(check, segments)
+        future.add_done_callback(lambda _: self.done())
+        return await asyncio.wait_for(asyncio.wrap_future(future), timeout)
+
+    def done(self) -> None:
+        """One piece of work less waits; it counts until it has really ended, whoever stopped waiting for it."""
+        self.waiting -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The policies that hold for a call, ready to run."""
+
+    policies: tuple[Policy, ...]
+    prompt: Plan
+    completion: Plan
+    runner: Runner
+
+    @property
+    def names(self) -> str:
+        """The policies as the wire names them: name@digest, separated by commas."""
+        return ",".join(f"{policy.name}@{policy.digest}" for policy in self.policies)
+
+    async def judge(self, direction: Direction, segments: Sequence[Segment]) -> Verdict:
+        """Run the checks of this direction over texts that are all there, and decide."""
+        plan = self.prompt if direction == "prompt" else self.completion
+        findings: list[Finding] = []
+        failures: list[Failure] = []
+        read = [replace(s, text=readable(s.text, s.form)) if s.form != "text" else s for s in segments]
+        for unit in plan.whole:
+            places = [i for i, segment in enumerate(read) if unit.reads(segment.role)]
+            if not places:
+                continue
+            reports, failed = await self.runner.run(unit, [read[i] for i in places], direction)
+            failures += failed
+            for i, report in zip(places, reports, strict=False):
+                findings += [finding.at(i, read[i].role) for finding in report.findings]
+                failures += report.failures
+        failures = list(dict.fromkeys(failures))
+        decision = decide(self.policies, direction, findings, failures)
+        for failure in failures:
+            self.runner.metrics.check_failed(failure.check, failure.kind)
+        return Verdict(decision, changes(decision, segments))
+
+    def growing(self) -> Growing:
+        """The guard of a completion that comes in pieces."""
+        return Growing(self.policies, self.completion, self.runner.settings.max_hold, self.runner.metrics)
+
+
+def changes(decision: Decision, segments: Sequence[Segment]) -> dict[int, str]:
+    """The texts that a decision to redact changes."""
+    if decision.action != Action.REDACT:
+        return {}
+    spans: dict[int, list[Span]] = {}
+    for finding in redactions(decision):
+        spans.setdefault(finding.segment, []).append(label(finding))
+    return {i: redacted(segments[i].text, found, segments[i].form) for i, found in spans.items()}
+
+
+def redactions(decision: Decision) -> list[Finding]:
+    """The findings that enforced rules want replaced."""
+    matches = (m for m in decision.matches if m.mode == "enforce" and m.action == Action.REDACT)
+    return [match.finding for match in matches if match.finding is not None]
+
+
+def label(finding: Finding) -> Span:
+    """What stands in the place of a finding."""
+    return Span(finding.start, finding.end, f"<{finding.category}>", finding.score)
+
+
+class Engine:
+    """Holds the policies in force, and the guards for those who call under them."""
+
+    def __init__(self, settings: Settings, catalogue: Mapping[str, CheckKind], combine: Combine, metrics: Metrics) -> None:
+        threads = ThreadPoolExecutor(settings.check_threads, thread_name_prefix="parapet-check")
+        self.settings, self.catalogue, self.combine = settings, catalogue, combine
+        self.runner = Runner(settings, metrics, threads)
+        self.force = Force(PolicySet(), self.planner())
+
+    def planner(self) -> Planner:
+        return Planner(self.catalogue, self.combine, self.settings.check_timeout)
+
+    def use(self, policies: PolicySet) -> None:
+        """Put a policy set in force: what it needs for every known caller is made first, then it replaces the old in one step."""
+        force = Force(policies, self.planner())
+        teams = {"", *(key.team for key in self.settings.keys)}
+        for team in teams:
+            for model in self.settings.pools:
+                force.guard(team, model, self.runner)
+        self.force = force
+
+    @property
+    def policies(self) -> PolicySet:
+        """The policies in force."""
+        return self.force.policies
+
+    def guard(self, team: str, model: str) -> Guard:
+        """The guard of a call by `team` to `model`."""
+        return self.force.guard(team, model, self.runner)
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self.runner.threads.shutdown(wait=False, cancel_futures=True)
+
+
+class Force:
+    """One policy set in force: its guards, made once for each set of policies that can hold together."""
+
+    def __init__(self, policies: PolicySet, planner: Planner) -> None:
+        self.policies, self.planner = policies, planner
+        self.callers: dict[tuple[str, str], Guard] = {}
+        self.guards: dict[tuple[str, ...], Guard] = {}
+
+    def guard(self, team: str, model: str, runner: Runner) -> Guard:
+        """Callers come from the configuration, so there are few of them."""
+        guard = self.callers.get((team, model))
+        if guard is None:
+            held = self.policies.matching(team, model)
+            key = tuple(policy.name for policy in held)
+            guard = self.guards.get(key) or self.make(held, runner)
+            self.guards[key] = self.callers[team, model] = guard
+        return guard
+
+    def make(self, held: tuple[Policy, ...], runner: Runner) -> Guard:
+        return Guard(held, self.planner.plan(held, "prompt"), self.planner.plan(held, "completion"), runner)

@@ -1,0 +1,106 @@
+"""What a set of policies asks for in one direction: which checks run, on which roles, and which of them hold a stream back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from proxy.core import Action, Check, CheckKind, Direction, Failure, Role
+from proxy.policy import Policy, Rule
+
+Combine = Callable[[Iterable[Check]], tuple[Check, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One check as the rules of a plan need it. Two uses with equal keys are one check."""
+
+    check: str
+    variant: str
+    categories: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A check that runs, for whom, and for how long it may."""
+
+    check: Check
+    label: str  # the names of its checks, for metrics
+    roles: frozenset[Role] | None
+    timeout: float  # seconds: the shortest of the rules that it serves
+
+    def reads(self, role: Role) -> bool:
+        """Whether a text of this role concerns it."""
+        return self.roles is None or role in self.roles
+
+    def failures(self, kind: str) -> list[Failure]:
+        """What it means that the whole unit gave no answer."""
+        return [Failure(name, variant, kind) for name, variant in self.check.names]  # type: ignore[arg-type]  # a Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The units of one direction.
+
+    `whole` runs on texts that are all there. On growing texts `binding` runs for the findings that a rule may redact or block
+    for, and what it has not settled is held back; `advisory` runs for the others, and holds nothing back.
+    """
+
+    direction: Direction
+    whole: tuple[Unit, ...]
+    binding: tuple[Unit, ...]
+    advisory: tuple[Unit, ...]
+
+
+class Planner:
+    """Makes plans; checks are made once for each use and shared between plans."""
+
+    def __init__(self, catalogue: Mapping[str, CheckKind], combine: Combine, timeout: float) -> None:
+        self.catalogue, self.combine, self.timeout = catalogue, combine, timeout
+        self.built: dict[tuple[Use, ...], tuple[Check, ...]] = {}
+
+    def plan(self, policies: Sequence[Policy], direction: Direction) -> Plan:
+        """The plan of these policies together."""
+        rules = [rule for policy in policies for rule in policy.rules if direction in rule.directions]
+        binding = categories([rule for rule in rules if binds(rule)])
+        advisory = {use: more - binding.get(use, frozenset()) for use, more in categories(rules).items()}
+        whole = self.units(rules, categories(rules))
+        if direction == "prompt":
+            return Plan(direction, whole, (), ())
+        return Plan(direction, whole, self.units(rules, binding), self.units(rules, advisory))
+
+    def units(self, rules: Sequence[Rule], needed: Mapping[tuple[str, str], frozenset[str]]) -> tuple[Unit, ...]:
+        """The units that find these categories."""
+        uses = tuple(sorted((Use(*key, found) for key, found in needed.items() if found), key=lambda u: (u.check, u.variant)))
+        if not uses:
+            return ()
+        if uses not in self.built:
+            options = {(rule.check, rule.variant): rule.options for rule in rules}
+            self.built[uses] = self.combine([self.build(use, options[use.check, use.variant]) for use in uses])
+        return tuple(self.unit(check, rules) for check in self.built[uses])
+
+    def build(self, use: Use, options: BaseModel) -> Check:
+        return self.catalogue[use.check].build(options, use.categories, use.variant)
+
+    def unit(self, check: Check, rules: Sequence[Rule]) -> Unit:
+        served = [rule for rule in rules if (rule.check, rule.variant) in check.names]
+        roles = [rule.roles for rule in served]
+        some = None if None in roles else frozenset().union(*(r for r in roles if r is not None))
+        label = "+".join(dict.fromkeys(name for name, _ in check.names))
+        return Unit(check, label, some, min((rule.timeout or self.timeout for rule in served), default=self.timeout))
+
+
+def binds(rule: Rule) -> bool:
+    """Whether a stream must wait for what this rule looks for."""
+    return rule.mode == "enforce" and rule.action >= Action.REDACT
+
+
+def categories(rules: Iterable[Rule]) -> dict[tuple[str, str], frozenset[str]]:
+    """The categories that the rules need of each check."""
+    needed: dict[tuple[str, str], frozenset[str]] = {}
+    for rule in rules:
+        key = (rule.check, rule.variant)
+        needed[key] = needed.get(key, frozenset()) | rule.categories
+    return needed

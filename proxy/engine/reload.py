@@ -1,0 +1,72 @@
+"""Policy files that change are read again and put in force in one step; files with mistakes leave what was in force."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from proxy.core import CheckKind
+from proxy.engine.guard import Engine
+from proxy.errors import ParapetError
+from proxy.metrics import Metrics
+from proxy.policy import load
+
+log = logging.getLogger(__name__)
+
+
+class Reloader:
+    """Watches the policy files of an engine."""
+
+    def __init__(self, engine: Engine, paths: Sequence[Path], catalogue: Mapping[str, CheckKind], metrics: Metrics) -> None:
+        self.engine, self.paths, self.catalogue, self.metrics = engine, tuple(paths), catalogue, metrics
+        self.seen: object = None
+        self.problem = ""  # what is wrong with the files as they are now; empty when they are in force
+
+    def start(self) -> None:
+        """Read the files for the first time. Raises PolicyError."""
+        self.seen = self.signature()
+        self.engine.use(load(self.paths, self.catalogue))
+        self.metrics.policies_loaded(ok=True)
+
+    async def run(self, every: float) -> None:
+        """Look at the files every so many seconds, for ever."""
+        while True:
+            await asyncio.sleep(every)
+            await self.look()
+
+    async def look(self) -> bool:
+        """Read the files again if they have changed; whether a new set is in force. The event loop goes on meanwhile."""
+        signature = await asyncio.to_thread(self.signature)
+        if signature == self.seen:
+            return False
+        self.seen = signature
+        before = self.engine.policies.revision
+        try:
+            policies = await asyncio.to_thread(load, self.paths, self.catalogue)
+            if policies.revision != before:
+                await asyncio.to_thread(self.engine.use, policies)
+        except (ParapetError, OSError) as error:
+            self.problem = str(error)
+            log.error("policies not reloaded, revision %s stays in force: %s", before, error)
+            self.metrics.policies_loaded(ok=False)
+            return False
+        self.problem = ""
+        self.metrics.policies_loaded(ok=True)
+        if policies.revision != before:
+            log.info("policies reloaded: revision %s replaces %s", policies.revision, before)
+        return policies.revision != before
+
+    def signature(self) -> object:
+        """What tells one state of the files from another, without reading them."""
+        files = [file for path in self.paths for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])]
+        return [(str(file), stat.st_mtime_ns, stat.st_size, stat.st_ino) for file in files if (stat := stat_of(file))]
+
+
+def stat_of(file: Path):  # type: ignore[no-untyped-def]  # os.stat_result or None
+    """The file's status, or None while it is away."""
+    try:
+        return file.stat()
+    except OSError:
+        return None

@@ -1,0 +1,374 @@
+"""The way of one call: bytes in, a request guarded, a backend's answer guarded, bytes out, one record, a handful of metrics.
+
+Plain ASGI: this is the hot path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import time
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from proxy.access import Access
+from proxy.audit import Record, Trail
+from proxy.backends import Answer, Backend, Pool
+from proxy.core import Action, Direction
+from proxy.dialects import Dialect, Reading
+from proxy.engine import Engine, Guard, Verdict
+from proxy.errors import AccessError, BackendBroken, BackendError, BackendRefused, RequestError
+from proxy.metrics import Metrics
+from proxy.settings import Settings
+from proxy.streaming import GuardedStream
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+JSON = (b"content-type", b"application/json")
+EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
+log = logging.getLogger(__name__)
+
+
+class ClientLeft(Exception):  # noqa: N818 - it is no error
+    """The caller closed the connection; nobody waits for the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What all calls share."""
+
+    settings: Settings
+    engine: Engine
+    access: Access
+    pools: Mapping[str, Pool]
+    trail: Trail
+    metrics: Metrics
+
+    def endpoint(self, dialect: Dialect) -> Endpoint:
+        """The ASGI application that serves a dialect."""
+        return Endpoint(self, dialect)
+
+
+class Endpoint:
+    """An ASGI application for one dialect; the state of a call is in a Call."""
+
+    def __init__(self, gateway: Gateway, dialect: Dialect) -> None:
+        self.gateway, self.dialect = gateway, dialect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await Call(self.gateway, self.dialect, scope, receive, send).run()
+
+
+class Call:
+    """One call, from its first byte to its record."""
+
+    __slots__ = ("begun", "dialect", "extra", "gateway", "guard", "headers", "receive", "record", "send", "started")
+
+    def __init__(self, gateway: Gateway, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> None:
+        self.gateway, self.dialect, self.receive, self.send = gateway, dialect, receive, send
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = self.headers.get(b"x-request-id", b"")
+        request_id = given.decode() if REQUEST_ID.fullmatch(given) else uuid4().hex
+        self.record = Record(request_id, dialect.name)
+        self.extra: Headers = [(b"x-request-id", request_id.encode())]
+        self.guard: Guard | None = None
+        self.begun = time.perf_counter()
+        self.started = False  # the answer has begun, so its status stands
+
+    async def run(self) -> None:
+        """Serve the call; whatever happens, the caller gets an answer in the dialect's shape, and the call a record."""
+        record, metrics = self.record, self.gateway.metrics
+        metrics.in_flight(1)
+        try:
+            await self.serve()
+        except RequestError as error:
+            record.outcome, record.error = ("denied" if isinstance(error, AccessError) else "bad_request"), error.code
+            await self.fail(error.status, error.message, error.code, error.param)
+        except BackendError as error:
+            await self.backend_failed(error)
+        except (ClientLeft, asyncio.CancelledError) as error:
+            record.outcome, record.status = "client_left", 499
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        except Exception as error:  # noqa: BLE001 - the next call must work, and this one get an answer
+            place = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote the user
+            log.error("call failed: %s\n%s", type(error).__name__, place, extra={"request_id": record.request_id})
+            record.outcome, record.error = "error", "internal_error"
+            await self.fail(500, "Parapet failed to serve this call; its log says more under the request id", "internal_error")
+        finally:
+            record.seconds = time.perf_counter() - self.begun
+            metrics.in_flight(-1)
+            metrics.called(self.dialect.name, record.model, record.outcome)
+            self.gateway.trail.write(record)
+
+    async def serve(self) -> None:
+        """The way of one call."""
+        gateway, record = self.gateway, self.record
+        header = self.headers.get(b"authorization") or self.headers.get(b"x-api-key") or b""
+        record.principal = gateway.access.principal(header.decode("latin-1"))
+        payload = parsed(await self.body())
+        reading = self.dialect.read(payload)
+        if len(reading.segments) > gateway.settings.max_segments:
+            raise RequestError(
+                f"the request has {len(reading.segments)} texts; max_segments allows {gateway.settings.max_segments}",
+                code="too_many_segments",
+            )
+        pool = gateway.pools.get(reading.model)
+        record.model, record.stream = (reading.model if pool else ""), reading.stream
+        if pool is None:
+            known = ", ".join(gateway.pools)
+            raise RequestError(f"no such model; served here: {known}", status=404, code="model_not_found", param="model")
+        self.guard = guard = gateway.engine.guard(record.principal.team, reading.model)
+        record.revision = gateway.engine.policies.revision
+        verdict = await self.judge("prompt", guard, reading)
+        self.extra += [
+            (b"x-parapet-decision", verdict.decision.action.word.encode()),
+            (b"x-parapet-policy", guard.names.encode()),
+        ]
+        if verdict.decision.action == Action.BLOCK:
+            record.outcome = "blocked_prompt"
+            await self.refuse(verdict)
+            return
+        reading.write(verdict.texts)
+        await self.relay(pool, payload)
+
+    async def body(self) -> bytes:
+        """The request's body. Raises RequestError when it is too large."""
+        limit = self.gateway.settings.max_body
+        too_large = RequestError(f"the body is larger than max_body, {limit} bytes", status=413, code="body_too_large")
+        length = self.headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > limit:
+            raise too_large
+        message = await self.receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            return body
+        pieces, size = [body], len(body)
+        while message.get("more_body"):
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > limit:
+                raise too_large
+        return b"".join(pieces)
+
+    async def judge(self, direction: Direction, guard: Guard, reading: Reading) -> Verdict:
+        """Guard texts that are all there, and note it."""
+        begun = time.perf_counter()
+        verdict = await guard.judge(direction, reading.segments)
+        spent = time.perf_counter() - begun
+        record, metrics = self.record, self.gateway.metrics
+        record.guard_seconds += spent
+        metrics.guarded(direction, spent)
+        metrics.decided(verdict.decision)
+        self.skipped(reading.not_inspected)
+        if direction == "prompt":
+            record.prompt, record.prompt_places = verdict.decision, reading.places
+        else:
+            record.completion, record.completion_places = verdict.decision, reading.places
+        return verdict
+
+    def skipped(self, parts: Mapping[str, int]) -> None:
+        """Note parts that no check could read."""
+        for reason, count in parts.items():
+            self.record.not_inspected[reason] = self.record.not_inspected.get(reason, 0) + count
+            self.gateway.metrics.not_inspected(reason, count)
+
+    async def relay(self, pool: Pool, payload: dict[str, Any]) -> None:
+        """Call a backend, and stop it when the caller leaves."""
+        backend = pool.choose()
+        self.record.backend = backend.name
+        pool.begin(backend)
+        work = asyncio.current_task()
+        watcher = asyncio.create_task(self.watch_client(work))
+        try:
+            await self.exchange(backend, payload)
+        except asyncio.CancelledError:
+            if watcher.done() and not watcher.cancelled() and work is not None and work.uncancel() == 0:
+                raise ClientLeft from None
+            raise
+        finally:
+            watcher.cancel()
+            pool.end(backend)
+
+    async def watch_client(self, work: asyncio.Task[Any] | None) -> None:
+        """Cancel the work when the caller leaves."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+        if work is not None:
+            work.cancel()
+
+    async def exchange(self, backend: Backend, payload: dict[str, Any]) -> None:
+        """One call of the backend, and its answer to the caller."""
+        begun = time.perf_counter()
+        answer = await backend.call(self.dialect.path, payload, self.record.request_id)
+        try:
+            self.gateway.metrics.backend_began(self.record.model, time.perf_counter() - begun)
+            if not self.record.stream:
+                await self.whole(answer)
+            elif answer.content_type == "text/event-stream":
+                await self.stream(answer)
+            else:
+                raise BackendBroken("the backend was asked for a stream and did not send one")
+        finally:
+            answer.close()
+
+    async def whole(self, answer: Answer) -> None:
+        """Guard a whole completion."""
+        assert self.guard is not None
+        body = await answer.read()
+        try:
+            payload = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise BackendBroken("the backend's answer is not JSON") from None
+        reading = self.dialect.read_answer(payload)
+        verdict = await self.judge("completion", self.guard, reading)
+        self.record.outcome = "served"
+        if verdict.decision.action == Action.BLOCK:
+            self.record.outcome = "blocked_completion"
+            body = orjson.dumps(self.dialect.refuse(payload, verdict.decision.message))
+        elif verdict.texts:
+            reading.write(verdict.texts)
+            removed = self.dialect.redacted(payload, [reading.segments[index] for index in verdict.texts])
+            self.skipped({name: removed.count(name) for name in removed})
+            body = orjson.dumps(payload)
+        await self.answer(200, body)
+
+    async def stream(self, answer: Answer) -> None:
+        """Guard a streamed completion."""
+        assert self.guard is not None
+        growing = self.guard.growing()
+        guarded = GuardedStream(self.dialect, growing, self.record.request_id)
+        await self.send({"type": "http.response.start", "status": 200, "headers": [EVENTS, (b"cache-control", b"no-cache"), *self.extra]})
+        self.started, self.record.status = True, 200
+        self.record.outcome = "client_left"  # unless it comes to an end
+        try:
+            await self.pump(answer.chunks(), guarded)
+            self.record.outcome = "blocked_completion" if guarded.cut else "served"
+        finally:
+            decision = growing.decision
+            self.record.completion, self.record.completion_places = decision, growing.places
+            self.record.guard_seconds += guarded.seconds
+            metrics = self.gateway.metrics
+            metrics.decided(decision)
+            metrics.held(growing.most_held)
+            self.skipped(guarded.not_inspected)
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def pump(self, chunks: AsyncIterator[bytes], guarded: GuardedStream) -> None:
+        """From the backend through the guard to the caller, as it comes. Raises BackendError once what had come is sent."""
+        first = True
+        try:
+            async for chunk in chunks:
+                out = guarded.feed(chunk)
+                if out:
+                    if first:
+                        self.gateway.metrics.guarded("completion", guarded.seconds)
+                        first = False
+                    await self.pass_on(out)
+                if guarded.over:
+                    break
+        except BackendError:
+            await self.pass_on(guarded.finish())
+            raise
+        await self.pass_on(guarded.finish())
+        if guarded.trouble is not None:
+            raise guarded.trouble
+
+    async def pass_on(self, out: bytes) -> None:
+        """Send more of a streamed answer."""
+        if out:
+            await self.send({"type": "http.response.body", "body": out, "more_body": True})
+
+    async def refuse(self, verdict: Verdict) -> None:
+        """A blocked prompt: an error in the dialect's shape."""
+        decision = verdict.decision
+        param = next(
+            (self.record.prompt_places[m.finding.segment] for m in decision.matches if m.rule == decision.rule and m.finding), None
+        )
+        await self.fail(400, decision.message, "content_filter", param, rule=f"{decision.policy}/{decision.rule}")
+
+    async def backend_failed(self, error: BackendError) -> None:
+        """The backend gave no good answer: say so, as its fault and not as a verdict."""
+        record = self.record
+        record.outcome, record.error = "backend_error", error.code
+        self.gateway.metrics.backend_failed(record.model, error.code)
+        self.extra.append((b"x-parapet-source", b"backend"))
+        if isinstance(error, BackendRefused):
+            status = error.status if error.status >= 400 else 502
+            payload = error_payload(error.body)
+            if payload is not None and self.guard is not None:
+                await self.answer(status, await self.guarded_error(payload, self.guard))
+                return
+            if error.body:
+                self.skipped({"error_body": 1})
+            await self.fail(status, error.message, error.code)
+            return
+        await self.fail(error.status, error.message, error.code)
+
+    async def guarded_error(self, payload: dict[str, Any], guard: Guard) -> bytes:
+        """A backend's own error, its texts guarded like a completion's: they may quote what it was sent."""
+        reading = Reading()
+        for key in ("message", "param"):
+            if isinstance(payload["error"].get(key), str):
+                reading.add(payload["error"], key, "assistant", f"error.{key}")
+        verdict = await self.judge("completion", guard, reading)
+        if verdict.decision.action == Action.BLOCK:
+            payload = self.shaped(verdict.decision.message, 502, "content_filter", None)
+        else:
+            reading.write(verdict.texts)
+            payload = {"error": payload["error"]}
+        return orjson.dumps(payload)
+
+    async def fail(self, status: int, message: str, code: str, param: str | None = None, *, rule: str = "") -> None:
+        """Answer with an error, or end a stream with one."""
+        body = orjson.dumps(self.shaped(message, status, code, param, rule))
+        if self.started:
+            await self.send({"type": "http.response.body", "body": b"data: " + body + b"\n\n"})
+            return
+        await self.answer(status, body)
+
+    def shaped(self, message: str, status: int, code: str, param: str | None, rule: str = "") -> dict[str, Any]:
+        request_id = self.record.request_id
+        return self.dialect.error(message, status=status, code=code, param=param, request_id=request_id, rule=rule)
+
+    async def answer(self, status: int, body: bytes) -> None:
+        """Send a whole answer."""
+        self.record.status, self.started = status, True
+        headers = [JSON, (b"content-length", str(len(body)).encode()), *self.extra]
+        with contextlib.suppress(OSError):  # the caller has gone
+            await self.send({"type": "http.response.start", "status": status, "headers": headers})
+            await self.send({"type": "http.response.body", "body": body})
+
+
+def parsed(body: bytes) -> Any:
+    """The body as JSON. What is sent on is written anew from this, so the backend sees what was inspected."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise RequestError(f"the body is not valid JSON: {error.msg.partition(':')[0]} at {place}", code="invalid_json") from None
+
+
+def error_payload(body: bytes) -> dict[str, Any] | None:
+    """A backend's error, if it is one that callers' libraries understand."""
+    with contextlib.suppress(orjson.JSONDecodeError):
+        payload = orjson.loads(body)
+        if isinstance(payload, dict) and isinstance(payload.get("error"), dict):
+            return payload
+    return None

@@ -1,0 +1,90 @@
+"""Policies as the engine uses them: immutable, with every default filled in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from pydantic import BaseModel
+
+from proxy.core import Action, Direction, Mode, Role
+
+OnError = Literal["block", "allow"]
+DIGEST_LENGTH = 12  # hex characters, of SHA-256
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which findings, in which direction, lead to which action.
+
+    `variant` is empty when the check's options, its categories apart, are the defaults; else it is a digest of them.
+    `options` says nothing of categories: two rules with one variant have equal options.
+    """
+
+    policy: str
+    id: str
+    description: str
+    controls: tuple[str, ...]
+    check: str
+    variant: str
+    categories: frozenset[str]
+    directions: frozenset[Direction]
+    roles: frozenset[Role] | None  # None: every role
+    threshold: float
+    action: Action
+    on_error: OnError
+    timeout: float | None  # seconds; None: the setting check_timeout
+    message: str
+    mode: Mode
+    options: BaseModel = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy file. `digest` is of the file's bytes."""
+
+    name: str
+    description: str
+    teams: tuple[str, ...]
+    models: tuple[str, ...]
+    mode: Mode
+    rules: tuple[Rule, ...]
+    digest: str
+    file: str
+
+    def __hash__(self) -> int:
+        """By digest: policies are looked up by tuples of them on every call, and equal ones have equal digests."""
+        return hash(self.digest)
+
+    def applies(self, team: str, model: str) -> bool:
+        """Whether it concerns a call by `team` to `model`."""
+        return _fits(team, self.teams) and _fits(model, self.models)
+
+
+def _fits(name: str, globs: Sequence[str]) -> bool:
+    return "*" in globs or any(fnmatchcase(name, glob) for glob in globs)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """The policies in force, in their order. Build one with `policy_set`, which gives it its revision."""
+
+    policies: tuple[Policy, ...] = ()
+    revision: str = ""
+
+    def matching(self, team: str, model: str) -> tuple[Policy, ...]:
+        """The policies that hold for a call by `team` to `model`."""
+        return tuple(policy for policy in self.policies if policy.applies(team, model))
+
+
+def policy_set(policies: Sequence[Policy]) -> PolicySet:
+    """A set with its revision: a digest of the policies' names and digests, in order."""
+    return PolicySet(tuple(policies), digest("".join(f"{p.name}@{p.digest}\n" for p in policies).encode()))
+
+
+def digest(data: bytes) -> str:
+    """A short SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:DIGEST_LENGTH]
