@@ -33,7 +33,7 @@ fmt: install
 	$(BIN)/ruff format .
 
 docs: install
-	$(BIN)/python -c 'from proxy import settings; print(settings.reference(), end="")' > docs/settings.md
+	$(BIN)/python docs/generate.py
 
 install: $(STAMP)
 

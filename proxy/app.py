@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from starlette.applications import Starlette
@@ -18,13 +18,13 @@ from starlette.routing import Route
 from proxy import direct
 from proxy.access import Access
 from proxy.audit import Trail
-from proxy.backends import pools
+from proxy.backends import Pool, pools
 from proxy.checks import CATALOGUE, combined
 from proxy.core import Principal
 from proxy.dialects import DIALECTS
 from proxy.engine import Engine, Guard, Reloader
 from proxy.errors import RequestError
-from proxy.gateway import Gateway, parsed
+from proxy.gateway import Gateway, parsed, request_id_of
 from proxy.metrics import Metrics
 from proxy.settings import Settings
 
@@ -32,13 +32,18 @@ CATEGORIES = tuple(category for kind in CATALOGUE.values() for category in kind.
 DIALECT = next(iter(DIALECTS.values()))  # whose shape errors have where no dialect is concerned
 
 
-def create_app(settings: Settings, *, shared_metrics: bool = False) -> Starlette:
-    """Build everything. Raises PolicyError for bad policies, OSError for a record file that cannot be written."""
+def create_app(settings: Settings, *, backends: Mapping[str, Pool] | None = None, shared_metrics: bool = False) -> Starlette:
+    """Build everything. Raises PolicyError for bad policies, OSError for a record file that cannot be written.
+
+    `backends` stand in for those of the settings; `shared_metrics`: several processes count together.
+    """
     metrics = Metrics(settings.pools, shared=shared_metrics)
     engine = Engine(settings, CATALOGUE, combined, metrics)
     reloader = Reloader(engine, settings.policies, CATALOGUE, metrics)
     reloader.start()
-    gateway = Gateway(settings, engine, Access(settings.keys), pools(settings), Trail(settings.record, metrics.recorded), metrics)
+    gateway = Gateway(
+        settings, engine, Access(settings.keys), backends or pools(settings), Trail(settings.record, metrics.recorded), metrics
+    )
     pages = Pages(gateway, reloader)
     return Starlette(
         routes=[
@@ -149,7 +154,7 @@ class Pages:
         return reply({"status": "ok"})
 
     async def readyz(self, _: Request) -> Response:
-        """`GET /readyz`: what is in force, and what is wrong with the policy files if something is. Policies in force still hold."""
+        """`GET /readyz`: what is in force, and what is wrong with the policy files; those in force still hold."""
         policies = self.gateway.engine.policies
         return reply(
             {
@@ -172,16 +177,20 @@ def reply(payload: object, status: int = 200) -> Response:
 
 async def refuse_route(request: Request, error: Exception) -> Response:
     """A path or method that is not served, in the shape of all errors."""
-    assert isinstance(error, HTTPException)
+    status = cast("HTTPException", error).status_code
     known = ", ".join(sorted(DIALECTS))
-    message = f"not served here: {request.method} {request.url.path[:100]}; guarded APIs: {known}"
-    body = DIALECT.error(message, status=error.status_code, code="not_found", param=None, request_id="")
-    return Response(orjson.dumps(body), error.status_code, headers=error.headers, media_type="application/json")
+    message = f"this path or method is not served here; guarded APIs: {known}"
+    return refusal(request, message, status, "not_found", None)
 
 
-async def refuse_request(_: Request, error: Exception) -> Response:
+async def refuse_request(request: Request, error: Exception) -> Response:
     """A request that cannot be served as it is."""
-    assert isinstance(error, RequestError)
-    return reply(
-        DIALECT.error(error.message, status=error.status, code=error.code, param=error.param, request_id=""), error.status
-    )
+    bad = cast("RequestError", error)
+    return refusal(request, bad.message, bad.status, bad.code, bad.param)
+
+
+def refusal(request: Request, message: str, status: int, code: str, param: str | None) -> Response:
+    """An error in the shape of all errors, with the request id."""
+    request_id = request_id_of(request.headers.get("x-request-id", "").encode())
+    body = DIALECT.error(message, status=status, code=code, param=param, request_id=request_id)
+    return Response(orjson.dumps(body), status, headers={"x-request-id": request_id}, media_type="application/json")

@@ -98,6 +98,7 @@ class Trail:
     def __init__(self, target: str, written: Callable[[bool], None]) -> None:
         """`written` is told of each record whether it is there. Raises OSError when the file cannot be opened."""
         self.written = written
+        self.torn = False  # the last line was written in part: the next must not be joined to it
         self.target: int | None = None
         if target == "stderr":
             self.target = sys.stderr.fileno()
@@ -109,8 +110,10 @@ class Trail:
         if self.target is None:
             return
         try:
-            line = record.line()
-            ok = os.write(self.target, line) == len(line)
+            line = b"\n" + record.line() if self.torn else record.line()
+            written = os.write(self.target, line)
+            ok = written == len(line)
+            self.torn = not ok and (self.torn or written > 0)
         except (OSError, orjson.JSONEncodeError):
             ok = False
         self.written(ok)

@@ -63,6 +63,7 @@ class Finding:
     start: int
     end: int
     variant: str = ""  # tells apart two uses of one check with other options
+    detail: tuple[tuple[str, str | int | float], ...] = ()  # what the check can say of it, by name; never the user's text
     segment: int = 0  # the index of its segment in the call, and that segment's role: the engine fills them in
     role: Role = "user"
 

@@ -46,15 +46,16 @@ def item(given: object, place: str, number: int, direction: Direction = "prompt"
         return Item(number, given, "user" if direction == "prompt" else "assistant", direction)
     if not isinstance(given, dict) or not isinstance(given.get("text"), str):
         raise RequestError("expected a text, or an object with a text in `text`", param=place)
-    unknown = given.keys() - {"id", "text", "role", "direction"}
-    if unknown:
-        raise RequestError(f"unknown field {min(unknown)!r}: known are id, text, role, direction", param=place)
+    if given.keys() - {"id", "text", "role", "direction"}:
+        raise RequestError("an unknown field: known are id, text, role, direction", param=place)
+    if isinstance(given.get("id"), dict | list):
+        raise RequestError("id must be a text or a number", param=f"{place}.id")
     where = given.get("direction") or direction
     role = given.get("role") or ("user" if where == "prompt" else "assistant")
     for name, value, known in (("direction", where, DIRECTIONS), ("role", role, ROLES)):
         if value not in known:
             raise RequestError(f"{name} must be one of {', '.join(known)}", param=f"{place}.{name}")
-    return Item(given.get("id", number), given["text"], cast(Role, role), cast(Direction, where))
+    return Item(given.get("id", number), given["text"], cast("Role", role), cast("Direction", where))
 
 
 async def judged(guard: Guard, item: Item) -> Verdict:
@@ -69,7 +70,8 @@ def result(item: Item, verdict: Verdict, categories: Sequence[str] | None = None
         "id": item.id,
         "action": decision.action.word,
         "would": decision.would.word,
-        "rule": f"{decision.policy}/{decision.rule}" if decision.rule else None,
+        "policy": decision.policy or None,
+        "rule": decision.rule or None,
         "findings": [
             {"check": f.check, "family": f.family, "category": f.category, "score": f.score, "start": f.start, "end": f.end}
             for f in decision.findings

@@ -40,7 +40,7 @@ EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 log = logging.getLogger(__name__)
 
 
-class ClientLeft(Exception):  # noqa: N818 - it is no error
+class ClientLeft(Exception):
     """The caller closed the connection; nobody waits for the answer."""
 
 
@@ -73,18 +73,16 @@ class Endpoint:
 class Call:
     """One call, from its first byte to its record."""
 
-    __slots__ = ("begun", "dialect", "extra", "gateway", "guard", "headers", "receive", "record", "send", "started")
-
     def __init__(self, gateway: Gateway, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> None:
         self.gateway, self.dialect, self.receive, self.send = gateway, dialect, receive, send
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        given = self.headers.get(b"x-request-id", b"")
-        request_id = given.decode() if REQUEST_ID.fullmatch(given) else uuid4().hex
+        request_id = request_id_of(self.headers.get(b"x-request-id", b""))
         self.record = Record(request_id, dialect.name)
         self.extra: Headers = [(b"x-request-id", request_id.encode())]
         self.guard: Guard | None = None
         self.begun = time.perf_counter()
-        self.started = False  # the answer has begun, so its status stands
+        self.started = self.streaming = False  # the answer has begun, so its status stands; it is a stream
+        self.told = False  # the backend's stream has said itself that it failed
 
     async def run(self) -> None:
         """Serve the call; whatever happens, the caller gets an answer in the dialect's shape, and the call a record."""
@@ -141,7 +139,7 @@ class Call:
             await self.refuse(verdict)
             return
         reading.write(verdict.texts)
-        await self.relay(pool, payload)
+        await self.relay(pool, payload, guard)
 
     async def body(self) -> bytes:
         """The request's body. Raises RequestError when it is too large."""
@@ -150,14 +148,8 @@ class Call:
         length = self.headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > limit:
             raise too_large
-        message = await self.receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            if message["type"] == "http.disconnect":
-                raise ClientLeft
-            return body
-        pieces, size = [body], len(body)
-        while message.get("more_body"):
+        pieces, size, more = [], 0, True
+        while more:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientLeft
@@ -165,6 +157,7 @@ class Call:
             size += len(pieces[-1])
             if size > limit:
                 raise too_large
+            more = message.get("more_body", False)
         return b"".join(pieces)
 
     async def judge(self, direction: Direction, guard: Guard, reading: Reading) -> Verdict:
@@ -189,7 +182,7 @@ class Call:
             self.record.not_inspected[reason] = self.record.not_inspected.get(reason, 0) + count
             self.gateway.metrics.not_inspected(reason, count)
 
-    async def relay(self, pool: Pool, payload: dict[str, Any]) -> None:
+    async def relay(self, pool: Pool, payload: dict[str, Any], guard: Guard) -> None:
         """Call a backend, and stop it when the caller leaves."""
         backend = pool.choose()
         self.record.backend = backend.name
@@ -197,7 +190,7 @@ class Call:
         work = asyncio.current_task()
         watcher = asyncio.create_task(self.watch_client(work))
         try:
-            await self.exchange(backend, payload)
+            await self.exchange(backend, payload, guard)
         except asyncio.CancelledError:
             if watcher.done() and not watcher.cancelled() and work is not None and work.uncancel() == 0:
                 raise ClientLeft from None
@@ -213,31 +206,30 @@ class Call:
         if work is not None:
             work.cancel()
 
-    async def exchange(self, backend: Backend, payload: dict[str, Any]) -> None:
+    async def exchange(self, backend: Backend, payload: dict[str, Any], guard: Guard) -> None:
         """One call of the backend, and its answer to the caller."""
         begun = time.perf_counter()
         answer = await backend.call(self.dialect.path, payload, self.record.request_id)
         try:
             self.gateway.metrics.backend_began(self.record.model, time.perf_counter() - begun)
             if not self.record.stream:
-                await self.whole(answer)
+                await self.whole(answer, guard)
             elif answer.content_type == "text/event-stream":
-                await self.stream(answer)
+                await self.stream(answer, guard)
             else:
                 raise BackendBroken("the backend was asked for a stream and did not send one")
         finally:
             answer.close()
 
-    async def whole(self, answer: Answer) -> None:
+    async def whole(self, answer: Answer, guard: Guard) -> None:
         """Guard a whole completion."""
-        assert self.guard is not None
         body = await answer.read()
         try:
             payload = orjson.loads(body)
         except orjson.JSONDecodeError:
             raise BackendBroken("the backend's answer is not JSON") from None
         reading = self.dialect.read_answer(payload)
-        verdict = await self.judge("completion", self.guard, reading)
+        verdict = await self.judge("completion", guard, reading)
         self.record.outcome = "served"
         if verdict.decision.action == Action.BLOCK:
             self.record.outcome = "blocked_completion"
@@ -246,29 +238,33 @@ class Call:
             reading.write(verdict.texts)
             removed = self.dialect.redacted(payload, [reading.segments[index] for index in verdict.texts])
             self.skipped({name: removed.count(name) for name in removed})
-            body = orjson.dumps(payload)
+            try:
+                body = orjson.dumps(payload)
+            except orjson.JSONEncodeError:
+                raise BackendBroken("the backend's answer is nested too deeply") from None
         await self.answer(200, body)
 
-    async def stream(self, answer: Answer) -> None:
+    async def stream(self, answer: Answer, guard: Guard) -> None:
         """Guard a streamed completion."""
-        assert self.guard is not None
-        growing = self.guard.growing()
-        guarded = GuardedStream(self.dialect, growing, self.record.request_id)
-        await self.send({"type": "http.response.start", "status": 200, "headers": [EVENTS, (b"cache-control", b"no-cache"), *self.extra]})
-        self.started, self.record.status = True, 200
-        self.record.outcome = "client_left"  # unless it comes to an end
+        growing = guard.growing()
+        guarded = GuardedStream(self.dialect, growing)
+        self.started = self.streaming = True
+        self.record.status = 200
+        headers = [EVENTS, (b"cache-control", b"no-cache"), *self.extra]
+        await self.tell({"type": "http.response.start", "status": 200, "headers": headers})
         try:
             await self.pump(answer.chunks(), guarded)
             self.record.outcome = "blocked_completion" if guarded.cut else "served"
+            if guarded.done:
+                await answer.settle()
         finally:
             decision = growing.decision
             self.record.completion, self.record.completion_places = decision, growing.places
             self.record.guard_seconds += guarded.seconds
-            metrics = self.gateway.metrics
-            metrics.decided(decision)
-            metrics.held(growing.most_held)
+            self.gateway.metrics.decided(decision)
+            growing.close()
             self.skipped(guarded.not_inspected)
-        await self.send({"type": "http.response.body", "body": b""})
+        await self.tell({"type": "http.response.body", "body": b""})
 
     async def pump(self, chunks: AsyncIterator[bytes], guarded: GuardedStream) -> None:
         """From the backend through the guard to the caller, as it comes. Raises BackendError once what had come is sent."""
@@ -287,20 +283,27 @@ class Call:
             await self.pass_on(guarded.finish())
             raise
         await self.pass_on(guarded.finish())
+        self.told = guarded.told
         if guarded.trouble is not None:
             raise guarded.trouble
 
     async def pass_on(self, out: bytes) -> None:
         """Send more of a streamed answer."""
         if out:
-            await self.send({"type": "http.response.body", "body": out, "more_body": True})
+            await self.tell({"type": "http.response.body", "body": out, "more_body": True})
+
+    async def tell(self, message: MutableMapping[str, Any]) -> None:
+        """Send to the caller. Raises ClientLeft when the caller has gone."""
+        try:
+            await self.send(message)
+        except OSError:
+            raise ClientLeft from None
 
     async def refuse(self, verdict: Verdict) -> None:
         """A blocked prompt: an error in the dialect's shape."""
         decision = verdict.decision
-        param = next(
-            (self.record.prompt_places[m.finding.segment] for m in decision.matches if m.rule == decision.rule and m.finding), None
-        )
+        found = (m.finding for m in decision.matches if m.finding and (m.policy, m.rule) == (decision.policy, decision.rule))
+        param = next((self.record.prompt_places[finding.segment] for finding in found), None)
         await self.fail(400, decision.message, "content_filter", param, rule=f"{decision.policy}/{decision.rule}")
 
     async def backend_failed(self, error: BackendError) -> None:
@@ -309,39 +312,36 @@ class Call:
         record.outcome, record.error = "backend_error", error.code
         self.gateway.metrics.backend_failed(record.model, error.code)
         self.extra.append((b"x-parapet-source", b"backend"))
-        if isinstance(error, BackendRefused):
-            status = error.status if error.status >= 400 else 502
-            payload = error_payload(error.body)
-            if payload is not None and self.guard is not None:
-                await self.answer(status, await self.guarded_error(payload, self.guard))
-                return
+        if not isinstance(error, BackendRefused):
+            await self.fail(error.status, error.message, error.code)
+            return
+        status = error.status if error.status >= 400 else 502
+        reading = self.dialect.read_error(decoded(error.body))
+        if reading is None or self.guard is None:
             if error.body:
                 self.skipped({"error_body": 1})
             await self.fail(status, error.message, error.code)
-            return
-        await self.fail(error.status, error.message, error.code)
+        else:
+            await self.answer(status, await self.guarded_error(reading, self.guard))
 
-    async def guarded_error(self, payload: dict[str, Any], guard: Guard) -> bytes:
+    async def guarded_error(self, reading: Reading, guard: Guard) -> bytes:
         """A backend's own error, its texts guarded like a completion's: they may quote what it was sent."""
-        reading = Reading()
-        for key in ("message", "param"):
-            if isinstance(payload["error"].get(key), str):
-                reading.add(payload["error"], key, "assistant", f"error.{key}")
         verdict = await self.judge("completion", guard, reading)
         if verdict.decision.action == Action.BLOCK:
-            payload = self.shaped(verdict.decision.message, 502, "content_filter", None)
-        else:
-            reading.write(verdict.texts)
-            payload = {"error": payload["error"]}
-        return orjson.dumps(payload)
+            return orjson.dumps(self.shaped(verdict.decision.message, 502, "content_filter", None))
+        reading.write(verdict.texts)
+        reading.payload["error"]["request_id"] = self.record.request_id
+        return orjson.dumps(reading.payload)
 
     async def fail(self, status: int, message: str, code: str, param: str | None = None, *, rule: str = "") -> None:
         """Answer with an error, or end a stream with one."""
         body = orjson.dumps(self.shaped(message, status, code, param, rule))
-        if self.started:
-            await self.send({"type": "http.response.body", "body": b"data: " + body + b"\n\n"})
-            return
-        await self.answer(status, body)
+        if self.streaming:
+            event = b"" if self.told else b"data: " + body + b"\n\n"
+            with contextlib.suppress(OSError):  # the caller has gone
+                await self.send({"type": "http.response.body", "body": event})
+        elif not self.started:
+            await self.answer(status, body)
 
     def shaped(self, message: str, status: int, code: str, param: str | None, rule: str = "") -> dict[str, Any]:
         request_id = self.record.request_id
@@ -356,6 +356,11 @@ class Call:
             await self.send({"type": "http.response.body", "body": body})
 
 
+def request_id_of(given: bytes) -> str:
+    """The caller's request id, if it is fit to be written down, else a new one."""
+    return given.decode() if REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
 def parsed(body: bytes) -> Any:
     """The body as JSON. What is sent on is written anew from this, so the backend sees what was inspected."""
     try:
@@ -365,10 +370,8 @@ def parsed(body: bytes) -> Any:
         raise RequestError(f"the body is not valid JSON: {error.msg.partition(':')[0]} at {place}", code="invalid_json") from None
 
 
-def error_payload(body: bytes) -> dict[str, Any] | None:
-    """A backend's error, if it is one that callers' libraries understand."""
+def decoded(body: bytes) -> object:
+    """A backend's body as JSON; None for anything else."""
     with contextlib.suppress(orjson.JSONDecodeError):
-        payload = orjson.loads(body)
-        if isinstance(payload, dict) and isinstance(payload.get("error"), dict):
-            return payload
+        return orjson.loads(body)
     return None

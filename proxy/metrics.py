@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from proxy.core import Decision, Direction
@@ -53,7 +53,7 @@ METRICS: dict[str, Row] = {
     "parapet_records": Row(Counter, "Decision records written, and those that could not be.", ("result",)),
 }
 REASONS = frozenset(
-    {"image", "audio", "video", "file", "unknown_part", "unknown_field", "unknown_event", "logprobs", "error_body", "previous_response_id"}
+    "image audio video file unknown_part unknown_field unknown_event logprobs error_body previous_response_id".split()
 )
 
 
@@ -62,6 +62,7 @@ class Metrics:
 
     def __init__(self, models: Collection[str] = (), *, shared: bool = False) -> None:
         """`models` are the names that may be labels. `shared`: several processes count together (PROMETHEUS_MULTIPROC_DIR)."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # not annotated there
         self.models, self.shared = frozenset(models), shared
         self.registry = CollectorRegistry()
         self.made: dict[str, Any] = {name: self.make(name, row) for name, row in METRICS.items()}

@@ -17,14 +17,16 @@ from proxy.engine import Channel, Growing
 from proxy.errors import BackendBroken
 
 MAX_EVENT = 16 * 2**20  # bytes of one event
+BOM = b"\xef\xbb\xbf"
 DONE = b"data: [DONE]\n\n"
+FIELDS = (b":", b"event:", b"id:", b"retry:")  # how lines begin that pass beside the data; clients ignore all others
 
 
 class GuardedStream:
-    """The guard of one stream. Feed it what the backend sends, send on what it returns, stop when `cut`."""
+    """The guard of one stream. Feed it what the backend sends, send on what it returns, stop when it is `over`."""
 
-    def __init__(self, dialect: Dialect, growing: Growing, request_id: str) -> None:
-        self.dialect, self.growing, self.request_id = dialect, growing, request_id
+    def __init__(self, dialect: Dialect, growing: Growing) -> None:
+        self.dialect, self.growing = dialect, growing
         self.buffer = b""
         self.channels: dict[Hashable, Channel] = {}
         self.open: dict[Hashable, None] = {}  # groups that have begun and not ended, in order
@@ -32,25 +34,41 @@ class GuardedStream:
         self.last: dict[str, Any] = {}  # the payload of the last event: events of our own are made in its manner
         self.done = False
         self.cut = False
+        self.told = False  # the backend itself has said in the stream that it failed
         self.trouble: BackendBroken | None = None  # why the stream cannot go on
         self.not_inspected: dict[str, int] = {}
         self.seconds = 0.0  # spent in here
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will be sent."""
+        return self.cut or self.done or self.trouble is not None
+
     def feed(self, data: bytes) -> bytes:
         """Take what came from the backend; what may be sent on. Sets `trouble` when it is not a stream of this dialect."""
         begun = time.perf_counter()
-        try:
-            buffer = self.buffer + data
-            if b"\r" in buffer:
-                buffer = normal(buffer)
-            blocks = buffer.split(b"\n\n")
-            self.buffer = blocks.pop()
-            out = [self.take(block) for block in blocks if block]
-            if len(self.buffer) > MAX_EVENT:
-                self.trouble = BackendBroken("the backend's stream has an event that is too large")
-            return b"".join(out)
-        finally:
-            self.seconds += time.perf_counter() - begun
+        buffer = self.buffer + data
+        if b"\r" in buffer:
+            buffer = normal(buffer)
+        blocks = buffer.split(b"\n\n")
+        self.buffer = blocks.pop()
+        out = b"".join([self.take(block) for block in blocks if block])
+        if len(self.buffer) > MAX_EVENT and not self.over:
+            self.trouble = BackendBroken("the backend's stream has an event that is too large")
+        self.seconds += time.perf_counter() - begun
+        return out
+
+    def finish(self) -> bytes:
+        """The backend sends no more: what is left to be sent. Sets `trouble` when its answer had not ended."""
+        begun = time.perf_counter()
+        rest, self.buffer = self.buffer.strip(b"\r\n"), b""
+        out = self.take(rest) if rest else b""
+        if not self.cut and not self.done:
+            if (self.open or not self.ended) and self.trouble is None:
+                self.trouble = BackendBroken("the backend's stream ended before its answer did")
+            out += self.flush()
+        self.seconds += time.perf_counter() - begun
+        return out
 
     def take(self, block: bytes) -> bytes:
         """One event, unless the stream has come to its end, good or bad."""
@@ -60,111 +78,108 @@ class GuardedStream:
             return self.block(block)
         except BackendBroken as error:
             self.trouble = error
-            return b""
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will be sent."""
-        return self.cut or self.done or self.trouble is not None
-
-    def finish(self) -> bytes:
-        """The backend sends no more: what is left to be sent. Sets `trouble` when its answer had not ended."""
-        rest, self.buffer = self.buffer.strip(b"\r\n"), b""
-        out = self.take(rest) if rest else b""
-        if not self.cut and not self.done:
-            if self.open and self.trouble is None:
-                self.trouble = BackendBroken("the backend's stream ended before its answer did")
-            out += self.flush()
-        return out
-
-    def flush(self) -> bytes:
-        """What is held back, of all channels that are open: no more will come."""
-        tails = [(key, channel.push("", end=True)) for key, channel in self.channels.items()]
-        self.channels.clear()
-        if self.growing.blocked:
-            return self.stop()
-        return b"".join(map(event_bytes, self.dialect.remainder(self.last, [(key, text) for key, text in tails if text])))
+        except orjson.JSONEncodeError:
+            self.trouble = BackendBroken("the backend's stream has an event that is nested too deeply")
+        return b""
 
     def block(self, block: bytes) -> bytes:
         """One event: its lines without the empty one that ends it."""
-        fields = [line for line in block.split(b"\n") if line[:5] == b"data:"]
-        if not fields:
-            return block + b"\n\n"  # a comment, or an event without data
-        data = fields[0][5:].strip() if len(fields) == 1 else b"\n".join(line[5:].lstrip() for line in fields)
+        data, beside = block[5:], b""
+        if block[:5] != b"data:" or b"\n" in block:
+            lines = block.removeprefix(BOM).split(b"\n")
+            data = b"\n".join(line[5:] for line in lines if line[:5] == b"data:")
+            beside = b"".join(line + b"\n" for line in lines if line.startswith(FIELDS))
+        data = data.strip()
+        if not data:
+            return beside + b"\n" if beside else b""
         if data == b"[DONE]":
             self.done = True
-            out = self.flush()
-            return out if self.cut else out + DONE
+            return self.flush() + (b"" if self.cut else DONE)
         try:
             payload = orjson.loads(data)
         except orjson.JSONDecodeError:
             raise BackendBroken("the backend's stream has an event that is not JSON") from None
-        return self.event(self.dialect.read_event(payload), block)
+        return self.event(self.dialect.read_event(payload), data, beside)
 
-    def event(self, event: Event, block: bytes) -> bytes:
-        """One event, read."""
+    def event(self, event: Event, data: bytes, beside: bytes) -> bytes:
+        """One event, read; `data` is what it was read from."""
         for reason in event.not_inspected:
-            self.not_inspected[reason] = self.not_inspected.get(reason, 0) + 1
+            self.skip(reason)
+        if event.failed:
+            return self.failed(event, beside)
         self.last = event.payload
-        changed = shows = False
+        if not self.growing.plan.binding:
+            event.repeats.clear()  # nothing is held back, so nothing is shown too early
+        for group in event.groups:
+            if group not in self.ended:
+                self.open[group] = None
+        if not self.push(event):
+            return self.stop()
+        before = b""
+        if event.ending:
+            before = self.end(event)
+            if self.cut:
+                return before
+        for slot in event.repeats:
+            slot.write(None)
+            self.skip("logprobs")
+        shown = [delta.slot.text for delta in event.deltas]
+        if shown and not event.other and not any(shown):
+            return before
+        changed = bool(event.repeats) or shown != [delta.text for delta in event.deltas]
+        return before + beside + (event_bytes(event.payload) if changed else lines_of(data))
+
+    def push(self, event: Event) -> bool:
+        """Let the channels read the event's pieces, and write what may be shown in their place; False when a rule blocks."""
+        growing, channels = self.growing, self.channels
         for delta in event.deltas:
             if delta.once:
-                text = self.growing.channel(delta.role, delta.place, delta.form).push(delta.text, end=True)
+                text = growing.channel(delta.role, delta.place, delta.form).push(delta.text, end=True)
             else:
-                channel = self.channels.get(delta.channel)
+                channel = channels.get(delta.channel)
                 if channel is None:
-                    channel = self.begin(delta.channel, self.growing.channel(delta.role, delta.place, delta.form))
+                    if self.dialect.group(delta.channel) in self.ended:
+                        raise BackendBroken("the backend's stream has text of a choice that had ended")
+                    channel = channels[delta.channel] = growing.channel(delta.role, delta.place, delta.form)
                 text = channel.push(delta.text)
-            if self.growing.blocked:
-                return self.stop()
+            if growing.blocked:
+                return False
             if text != delta.text:
                 delta.slot.write(text)
-                changed = True
-            shows = shows or bool(text)
-        for slot in event.repeats if self.growing.plan.binding else ():
-            slot.write(None)  # type: ignore[arg-type]  # null, where the API allows it
-            self.not_inspected["logprobs"] = self.not_inspected.get("logprobs", 0) + 1
-            changed = True
-        before = self.end(event) if event.ending else b""
-        if self.cut:
-            return before
-        if event.ending:
-            changed = changed or any(delta.slot.holder[delta.slot.key] != delta.text for delta in event.deltas)
-        elif event.deltas and not shows and not event.other:
-            return before
-        return before + (event_bytes(event.payload, block) if changed else block + b"\n\n")
-
-    def begin(self, key: Hashable, channel: Channel) -> Channel:
-        self.channels[key] = channel
-        group = self.dialect.group(key)
-        if group not in self.ended:
-            self.open[group] = None
-        return channel
+        return True
 
     def end(self, event: Event) -> bytes:
-        """Groups end with this event: what their channels still hold goes out before it."""
-        tails: list[tuple[Hashable, str]] = []
+        """Groups end with this event: what their channels still hold goes out in its own pieces of them, or before it."""
+        ending = [key for key in self.channels if self.dialect.group(key) in event.ending]
+        tails = {key: self.channels.pop(key).push("", end=True) for key in ending}
+        if self.growing.blocked:
+            return self.stop()
         for group in event.ending:
-            for key in [key for key in self.channels if self.dialect.group(key) == group]:
-                tails.append((key, self.channels.pop(key).push("", end=True)))
             self.open.pop(group, None)
             self.ended.add(group)
-        if self.growing.blocked:
-            for group in event.ending:
-                self.ended.discard(group)
-                self.open[group] = None
-            return self.stop()
-        out = []
-        own = [delta for delta in event.deltas if not delta.once and self.dialect.group(delta.channel) in event.ending]
-        for delta in own:  # text in the very event that ends its group comes before what was held behind it
-            text = delta.slot.holder[delta.slot.key]
-            if text:
-                tails = [(key, text + tail if key == delta.channel else tail) for key, tail in tails]
-                delta.slot.write("")
-                event.other = True
-        for made in self.dialect.remainder(event.payload, [(key, text) for key, text in tails if text]):
-            out.append(event_bytes(made))
-        return b"".join(out)
+        for delta in reversed(event.deltas):
+            if tail := tails.pop(delta.channel, ""):
+                delta.slot.write(delta.slot.text + tail)
+        return self.remainder(tails)
+
+    def flush(self) -> bytes:
+        """What is held back, of all channels that are open: no more will come."""
+        tails = {key: channel.push("", end=True) for key, channel in self.channels.items()}
+        self.channels.clear()
+        return self.stop() if self.growing.blocked else self.remainder(tails)
+
+    def remainder(self, tails: dict[Hashable, str]) -> bytes:
+        """The ends of channels, in events of our own."""
+        left = [(key, text) for key, text in tails.items() if text]
+        return b"".join(map(event_bytes, self.dialect.remainder(self.last, left))) if left else b""
+
+    def failed(self, event: Event, beside: bytes) -> bytes:
+        """The backend says that it failed: what was held back, then its error."""
+        held = self.flush()
+        if self.cut or not self.push(event):
+            return held if self.cut else self.stop()
+        self.trouble, self.told = BackendBroken("the backend's stream ended with an error"), True
+        return held + beside + event_bytes(event.payload)
 
     def stop(self) -> bytes:
         """A rule has blocked: every group that is open ends here, and so does the stream."""
@@ -174,6 +189,10 @@ class GuardedStream:
         events = self.dialect.cut(self.last, groups, Cut(decision.message, f"{decision.policy}/{decision.rule}"))
         return b"".join(map(event_bytes, events)) + DONE
 
+    def skip(self, reason: str) -> None:
+        """A part that no check can read."""
+        self.not_inspected[reason] = self.not_inspected.get(reason, 0) + 1
+
 
 def normal(buffer: bytes) -> bytes:
     """Line ends as the standard has them turned to one kind; one that may be cut in half waits."""
@@ -182,10 +201,11 @@ def normal(buffer: bytes) -> bytes:
     return buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def event_bytes(payload: dict[str, Any], block: bytes = b"") -> bytes:
-    """A payload as an event, with the other fields of the event that it comes from."""
-    data = b"data: " + orjson.dumps(payload) + b"\n\n"
-    if block[:5] == b"data:" or not block:
-        return data
-    others = [line for line in block.split(b"\n") if line[:5] != b"data:"]
-    return b"\n".join([*others, data])
+def event_bytes(payload: dict[str, Any]) -> bytes:
+    """A payload as an event."""
+    return b"data: " + orjson.dumps(payload) + b"\n\n"
+
+
+def lines_of(data: bytes) -> bytes:
+    """The data of an event as it came."""
+    return b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"

@@ -11,6 +11,8 @@ score, then the longest, then the first, then the first label in the alphabet. S
 from __future__ import annotations
 
 import json
+import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -128,7 +130,8 @@ class PlainView:
         return "".join(parts)
 
 
-STRUCTURE = frozenset('{}[]:, \t\r\n"')
+INSIDE = re.compile(r'(?P<s>[^"\\]+)|(?P<p>")|(?P<e>\\)')
+OUTSIDE = re.compile(r'(?P<l>[^{}\[\]:, \t\r\n"]+)|(?P<p>"|[{}\[\]:, \t\r\n]+)')
 ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -152,7 +155,7 @@ class JsonView:
     A span inside a string is replaced there; a literal (a number, as a rule) that a span touches becomes a string as a whole.
     """
 
-    __slots__ = ("ended", "fresh", "inside", "length", "pending", "pieces")
+    __slots__ = ("due", "ended", "fresh", "inside", "length", "pending", "pieces", "weight")
 
     def __init__(self) -> None:
         self.ended = False
@@ -161,30 +164,30 @@ class JsonView:
         self.length = 0  # of the text read so far
         self.inside = False  # within a string
         self.pending = ""  # an escape that is not complete
+        self.weight = 0  # of the pieces, in characters of source
+        self.due: list[Span] = []  # what was asked for in a literal that has not ended yet
 
     @property
     def held(self) -> int:
-        return sum(len(piece.raw) for piece in self.pieces) + len(self.pending)
+        return self.weight + len(self.pending)
 
     def push(self, raw: str, *, end: bool = False) -> str:
         """Take more source; an escape that is cut waits for its rest."""
         source, self.pending, self.ended = self.pending + raw, "", end
         place = 0
-        while place < len(source):
-            char = source[place]
-            if self.inside and char == "\\":
+        while match := (INSIDE if self.inside else OUTSIDE).match(source, place):
+            run, kind = match.group(), str(match.lastgroup)
+            if kind == "e":
                 taken = self.escape(source, place, end=end)
                 if not taken:
                     self.pending = source[place:]
                     break
                 place += taken
                 continue
-            if char == '"':
+            if run == '"':
                 self.inside = not self.inside
-                self.add(char, char, "p")
-            else:
-                self.add(char, char, "s" if self.inside else "p" if char in STRUCTURE else "l")
-            place += 1
+            self.add(run, run, kind)
+            place = match.end()
         out, self.fresh = "".join(self.fresh), []
         return out
 
@@ -221,36 +224,55 @@ class JsonView:
         else:
             self.pieces.append(Piece(self.length, read, raw, kind))
         self.length += len(read)
+        self.weight += len(raw)
         self.fresh.append(read)
 
     def release(self, place: int, spans: Sequence[Span]) -> str:
         """Source up to `place`; a literal is released only when it has ended, since a span may yet touch it."""
         place = self.before_literal(place)
-        parts: list[str] = []
-        rest: list[Piece] = []
-        labelled: Span | None = None  # the span whose label already stands in the string at hand
-        for piece in self.pieces:
-            if piece.start >= place:
-                rest.append(piece)
-                continue
-            if piece.end > place:  # only plain runs are longer than one character
-                cut = place - piece.start
-                rest.append(Piece(place, piece.read[cut:], piece.raw[cut:], piece.kind))
-                piece = Piece(piece.start, piece.read[:cut], piece.raw[:cut], piece.kind)  # noqa: PLW2901 - the part that goes
-            labelled = write(piece, spans, parts, labelled)
-        self.pieces = rest
-        return "".join(parts)
+        last = bisect_left(self.pieces, place, key=begin)
+        if not last:
+            self.due = [*self.due, *(span for span in spans if span not in self.due)]
+            return ""
+        going, self.pieces = self.pieces[:last], self.pieces[last:]
+        tail = going[-1]
+        if tail.end > place:  # only plain runs are longer than one character
+            cut = place - tail.start
+            self.pieces.insert(0, Piece(place, tail.read[cut:], tail.raw[cut:], tail.kind))
+            going[-1] = Piece(tail.start, tail.read[:cut], tail.raw[:cut], tail.kind)
+        asked = sorted({*self.due, *spans}, key=begin)
+        self.due = [span for span in asked if span.end > place]
+        out = written(going, asked)
+        self.weight -= sum(len(piece.raw) for piece in going)
+        return out
 
     def before_literal(self, place: int) -> int:
         """`place`, or where the literal begins that it would cut or that may go on."""
-        if self.ended:
+        last = bisect_left(self.pieces, place, key=begin) - 1  # the piece that holds the character before
+        if self.ended or last < 0 or self.pieces[last].kind != "l":
             return place
-        for piece in reversed(self.pieces):
-            if piece.end < place:
-                break
-            if piece.kind == "l" and piece.start < place and (piece.end > place or piece.end == self.length):
-                return piece.start
-        return place
+        piece = self.pieces[last]
+        return piece.start if piece.end > place or piece.end == self.length else place
+
+
+def begin(part: Piece | Span) -> int:
+    """Where a part of the text begins."""
+    return part.start
+
+
+def written(pieces: Sequence[Piece], spans: Sequence[Span]) -> str:
+    """The source of the pieces, with the spans replaced; both are in order."""
+    parts: list[str] = []
+    labelled: Span | None = None  # the span whose label already stands in the string at hand
+    first = 0
+    for piece in pieces:
+        while first < len(spans) and spans[first].end <= piece.start:
+            first += 1
+        last = first
+        while last < len(spans) and spans[last].start < piece.end:
+            last += 1
+        labelled = write(piece, spans[first:last], parts, labelled)
+    return "".join(parts)
 
 
 def hexadecimal(digits: str) -> int:
@@ -261,9 +283,8 @@ def hexadecimal(digits: str) -> int:
         return -1
 
 
-def write(piece: Piece, spans: Sequence[Span], parts: list[str], labelled: Span | None) -> Span | None:
+def write(piece: Piece, touching: Sequence[Span], parts: list[str], labelled: Span | None) -> Span | None:
     """Write one piece with the spans that touch it replaced; returns the span whose label the string at hand now shows."""
-    touching = [span for span in spans if span.start < piece.end and piece.start < span.end]
     if piece.kind == "p" or not touching:
         parts.append(piece.raw)
         return None

@@ -23,6 +23,10 @@ class Answer(Protocol):
         """The body as it comes. Raises BackendError."""
         ...
 
+    async def settle(self) -> None:
+        """All that matters has come: give what follows a moment, so that the connection can serve another call."""
+        ...
+
     def close(self) -> None:
         """Let go of it; an answer that has not ended is cancelled at the backend."""
         ...

@@ -1,8 +1,14 @@
 """The embedded backend: needs no GPU and no model, and answers by repeating what it was told, the same way each time.
 
 It is for trying Parapet out and for tests. It speaks OpenAI's chat completions, whole or streamed in chunks of `chunk`
-characters at a `pace`. A message that begins with `call NAME JSON` is answered by a call of the tool NAME with that JSON as
-its arguments; anything else by `You said: …`.
+characters at a `pace`. It answers `You said: …`, but for messages that begin with
+
+    look up …         the file of a customer, who is made up, with a card, an address and a number
+    show the key …    a private key, which opens nothing
+    call NAME {…}     a call of the tool NAME with that JSON as its arguments
+    call NAME …       the same, with the customer's data as its arguments
+
+so that one can see what a completion's guard does.
 """
 
 from __future__ import annotations
@@ -18,7 +24,11 @@ from proxy.backends.base import Answer
 from proxy.errors import BackendRefused
 from proxy.settings import EchoBackend, Settings
 
-CALL = re.compile(r"call (\w{1,64}) (?=\{)", re.ASCII)
+CALL = re.compile(r"call (\w{1,64})\b\s*", re.ASCII)
+CUSTOMER = {"name": "Kim Sample", "email": "kim.sample@example.com", "card": "4111 1111 1111 1111", "phone": "+1 415 555 2671"}
+FILE = "The customer is {name}, e-mail {email}, phone number {phone}, card {card}, with us since 2019."
+KEY = "-----{} PRIVATE KEY-----\n" + "bm90IGEga2V5LCBvbmx5IHRoZSBzaGFwZSBvZiBvbmUu" * 3 + "\n-----{} PRIVATE KEY-----"
+MOST = 128  # choices, as in OpenAI's API
 CREATED = 1_700_000_000  # the same in every answer, so that answers can be compared
 
 
@@ -33,7 +43,12 @@ class Echo:
     async def call(self, path: str, payload: Mapping[str, Any], request_id: str) -> Answer:
         """Answer at once."""
         if path != "/v1/chat/completions":
-            raise BackendRefused(404, orjson.dumps({"error": {"message": "the embedded backend has no such API"}}), "application/json")
+            raise refusal("the embedded backend has no such API", 404)
+        number, options = payload.get("n"), payload.get("stream_options")
+        if number is not None and not (type(number) is int and 1 <= number <= MOST):
+            raise refusal(f"n must be a whole number from 1 to {MOST}")
+        if options is not None and not isinstance(options, dict):
+            raise refusal("stream_options must be an object")
         base = {"id": f"chatcmpl-{request_id}", "created": CREATED, "model": self.model}
         return Echoed(base, payload, heard(payload), self.pace, self.size)
 
@@ -46,9 +61,9 @@ class Echoed:
 
     def __init__(self, base: Mapping[str, Any], payload: Mapping[str, Any], text: str, pace: float, size: int) -> None:
         self.base, self.payload, self.pace, self.size = base, payload, pace, size
-        self.text = text
         self.stream = payload.get("stream") is True
-        self.called = CALL.match(text)
+        self.tool = called[1] if (called := CALL.match(text)) else ""
+        self.said = arguments(text[called.end() :]) if called else answer(text)
 
     @property
     def content_type(self) -> str:
@@ -57,16 +72,15 @@ class Echoed:
     @property
     def usage(self) -> dict[str, int]:
         told = sum(len(str(message.get("content") or "").split()) for message in self.payload["messages"])
-        said = len(self.text.split()) + 2
+        said = len(self.said.split())
         return {"prompt_tokens": told, "completion_tokens": said, "total_tokens": told + said}
 
     async def read(self) -> bytes:
-        if self.called:
-            name, arguments = self.called[1], self.text[self.called.end() :]
-            call = {"id": "call_0", "type": "function", "function": {"name": name, "arguments": arguments}}
+        if self.tool:
+            call = {"id": "call_0", "type": "function", "function": {"name": self.tool, "arguments": self.said}}
             message: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": [call]}
         else:
-            message = {"role": "assistant", "content": f"You said: {self.text}", "refusal": None}
+            message = {"role": "assistant", "content": self.said, "refusal": None}
         choices = [
             {"index": index, "message": message, "logprobs": None, "finish_reason": self.finish}
             for index in range(self.payload.get("n") or 1)
@@ -75,20 +89,19 @@ class Echoed:
 
     @property
     def finish(self) -> str:
-        return "tool_calls" if self.called else "stop"
+        return "tool_calls" if self.tool else "stop"
 
     async def chunks(self) -> AsyncIterator[bytes]:
         numbers = range(self.payload.get("n") or 1)
         for number in numbers:
-            yield self.event(number, {"role": "assistant", "content": None if self.called else ""})
-        text = self.text[self.called.end() :] if self.called else f"You said: {self.text}"
-        if self.called:
-            call = {"index": 0, "id": "call_0", "type": "function", "function": {"name": self.called[1], "arguments": ""}}
+            yield self.event(number, {"role": "assistant", "content": None if self.tool else ""})
+        if self.tool:
+            call = {"index": 0, "id": "call_0", "type": "function", "function": {"name": self.tool, "arguments": ""}}
             for number in numbers:
                 yield self.event(number, {"tool_calls": [call]})
-        for start in range(0, len(text), self.size):
-            piece = text[start : start + self.size]
-            delta = {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} if self.called else {"content": piece}
+        for start in range(0, len(self.said), self.size):
+            piece = self.said[start : start + self.size]
+            delta = {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} if self.tool else {"content": piece}
             for number in numbers:
                 yield self.event(number, delta)
             if self.pace:
@@ -103,8 +116,31 @@ class Echoed:
         choice = {"index": number, "delta": delta, "logprobs": None, "finish_reason": finish}
         return data({**self.base, "object": "chat.completion.chunk", "choices": [choice]})
 
+    async def settle(self) -> None:
+        """Nothing follows."""
+
     def close(self) -> None:
         """Nothing runs on."""
+
+
+def refusal(message: str, status: int = 400) -> BackendRefused:
+    """An error as OpenAI's API has it."""
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+    return BackendRefused(status, orjson.dumps({"error": error}), "application/json")
+
+
+def answer(text: str) -> str:
+    """What is said to a text."""
+    if text.lower().startswith("look up"):
+        return FILE.format(**CUSTOMER)
+    if text.lower().startswith("show the key"):
+        return "Here it is:\n" + KEY.format("BEGIN", "END")
+    return f"You said: {text}"
+
+
+def arguments(text: str) -> str:
+    """The arguments of a tool call."""
+    return text if text.startswith("{") else orjson.dumps(CUSTOMER).decode()
 
 
 def data(payload: Mapping[str, Any]) -> bytes:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import orjson
 
 from proxy.backends.base import Answer
-from proxy.errors import BackendBroken, BackendRefused, BackendTimeout, BackendUnreachable
+from proxy.errors import BackendBroken, BackendRefused, BackendTimeout, BackendUnreachable, RequestError
 from proxy.settings import OpenAIBackend, Settings
 
 MAX_ANSWER = 64 * 2**20  # bytes of a whole answer, or of the body of an error
+SETTLE = 0.1  # seconds that the end of a connection's answer is waited for; longer, and it costs less to make a new one
 RELAYED = "application/json"
 
 
@@ -32,30 +36,50 @@ class OpenAI:
 
     async def call(self, path: str, payload: Mapping[str, Any], request_id: str) -> Answer:
         """Post the payload; the caller's path /v1/… is joined to the base URL, which ends in /v1."""
+        try:
+            body = orjson.dumps({**payload, "model": self.model})
+        except orjson.JSONEncodeError:
+            raise RequestError("the request is nested more than 250 levels deep", code="too_deep") from None
+        response = await self.post(self.base_url + path.removeprefix("/v1"), body, request_id)
+        answer = Relayed(response, self.settings.idle_timeout)
+        if response.status == 200:
+            return answer
+        try:
+            raise BackendRefused(response.status, await answer.read(), response.content_type)
+        finally:
+            answer.close()
+
+    async def post(self, url: str, body: bytes, request_id: str) -> aiohttp.ClientResponse:
+        """The response, once its headers are there. A redirect is not followed: it would take the text elsewhere."""
         session = self.session or self.connect()
-        body = orjson.dumps({**payload, "model": self.model})
+        headers = {**self.headers, "x-request-id": request_id}
+        use = Use()
         try:
             async with asyncio.timeout(self.settings.first_byte_timeout):
-                response = await session.post(
-                    self.base_url + path.removeprefix("/v1"), data=body, headers={**self.headers, "x-request-id": request_id}
-                )
+                try:
+                    return await session.post(url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=use)
+                except aiohttp.ClientConnectorError:
+                    raise
+                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                    if not use.again:
+                        raise
+                    # It was closed while it lay idle, as far as anyone can tell. Once only: a request may be what kills servers.
+                    return await session.post(url, data=body, headers=headers, allow_redirects=False)
         except TimeoutError:  # aiohttp's own time-outs are of this kind too
             raise BackendTimeout("the backend did not begin to answer in time") from None
         except aiohttp.ClientConnectorError:
             raise BackendUnreachable("no connection to the backend could be made") from None
+        except aiohttp.ClientResponseError:
+            raise BackendBroken("the backend answered with something that is not HTTP") from None
         except aiohttp.ClientError:
             raise BackendUnreachable("the connection to the backend broke before it answered") from None
-        answer = Relayed(response, self.settings.idle_timeout)
-        if response.status >= 300:
-            try:
-                raise BackendRefused(response.status, await answer.read(), response.content_type)
-            finally:
-                answer.close()
-        return answer
 
     def connect(self) -> aiohttp.ClientSession:
         """The session; idle connections are kept for the next calls."""
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_reuseconn.append(note_reuse)
         self.session = aiohttp.ClientSession(
+            trace_configs=[trace],
             connector=aiohttp.TCPConnector(limit=self.settings.connections, ttl_dns_cache=30, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -68,6 +92,20 @@ class OpenAI:
         """Close the session."""
         if self.session is not None:
             await self.session.close()
+
+
+@dataclass(slots=True)
+class Use:
+    """How a call uses connections."""
+
+    again: bool = False  # one that served another call before
+
+
+async def note_reuse(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionReuseconnParams) -> None:
+    """What the HTTP client calls when it takes an idle connection."""
+    use = context.trace_request_ctx
+    if use is not None:
+        use.again = True
 
 
 class Relayed:
@@ -99,8 +137,15 @@ class Relayed:
                 yield piece
         except TimeoutError:
             raise BackendTimeout("the backend stopped in the middle of its answer") from None
-        except (aiohttp.ClientError, ConnectionError, ValueError):
+        except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, ConnectionError, ValueError):
             raise BackendBroken("the connection to the backend broke in the middle of its answer") from None
 
+    async def settle(self) -> None:
+        content = self.response.content
+        with contextlib.suppress(TimeoutError, aiohttp.ClientError, ConnectionError):
+            async with asyncio.timeout(SETTLE):
+                while not content.at_eof():
+                    await content.readany()
+
     def close(self) -> None:
-        self.response.close() if not self.response.content.at_eof() else self.response.release()
+        self.response.release()  # which closes a connection that has more to come

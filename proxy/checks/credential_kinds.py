@@ -34,7 +34,7 @@ JOIN = (
     r"""|\b(?:is|was|es|ist|est)\b:?)"""
     r"""(?:\*\*)?[ \t]*+(?:\r?\n[ \t]*+)?"""
 )
-VALUE = r"""(?:[bru]?(?P<quote>\\?["'`]))?(?P<secret>[^\s"'`<>\\]{4,2048})(?P<close>\\?["'`])?"""
+VALUE = r"""(?:[bru]?(?P<quote>\\?["'`]))?(?P<secret>[^\s"'`<>\\]{4,1024})(?P<close>\\?["'`])?"""
 SUFFIX = r"(?:[_-]?(?:value|text|string|prod|dev|staging|live|base64|b64|[0-9]{1,2}))?"
 LOGIN_WORD = (
     r"(?:pass(?:word|wd|code|phrase|wort)|pwd|kennwort|contrase[ñn]a|mot[ _-]de[ _-]passe|senha|wachtwoord"
@@ -180,18 +180,18 @@ KINDS: tuple[Kind, ...] = (
     Kind("PASSWORD", "password, by its name", rf"{LOGIN_WORD}{SUFFIX}{JOIN}{VALUE}", 0.8, "password = {b62:14}", "password",
          folded=True, edges=False),
     Kind("PASSWORD", "password on a command line",
-         r"(?:(?<![\w-])-u|--user)[ =](?P<quote>[\"'])?[^\s:\"'/]{1,64}:" r"(?P<secret>[^\s\"'`<>\\]{4,256})(?P<close>[\"'])?",
+         r"(?:(?<![\w-])-u|--user)[ =](?P<quote>[\"'])?[^\s:\"'/]{1,64}:(?P<secret>[^\s\"'`<>\\]{4,256})(?P<close>[\"'])?",
          0.75, "curl -u admin:{b62:14} https://a.example", "password", edges=False),
     Kind("PASSWORD", "password after a flag", rf"--?(?:password|passwd|pass|pwd)[ ]{VALUE}", 0.75, "tool --password {b62:14}",
          "password", folded=True, edges=False),
-    Kind("HTTP_AUTHORIZATION", "bearer token", r"\bbearer[ ]{1,3}(?P<secret>[A-Za-z0-9._~+/=@!#$%^&*-]{10,2048})", 0.8,
+    Kind("HTTP_AUTHORIZATION", "bearer token", r"\bbearer[ ]{1,3}(?P<secret>[A-Za-z0-9._~+/=@!#$%^&*-]{10,1024})", 0.8,
          "Authorization: Bearer {b62:32}", "secret", folded=True, edges=False),
     Kind("HTTP_AUTHORIZATION", "user and password of basic authentication",
          r"\bbasic[ ]{1,3}(?P<secret>[A-Za-z0-9+/]{8,1000}={0,2})", 0.95, "Authorization: Basic {basic}", "basic", folded=True,
          edges=False),
     Kind("GENERIC_SECRET", "secret that a client is made or a session opened with",
-         r"(?:client|connect|session|login|auth|authenticate|credentials?)\([ ]?(?P<quote>[\"'])(?P<secret>[^\s\"'`<>\\]{10,1000})"
-         r"(?P<close>[\"'])",
+         r"(?:client|connect|session|login|auth|authenticate|credentials?)\([ ]?(?P<quote>[\"'])"
+         r"(?P<secret>[^\s\"'`<>\\]{10,1000})(?P<close>[\"'])",
          0.7, 'new Client("{b62:32}")', "secret", folded=True, edges=False),
     Kind("GENERIC_SECRET", "secret, token or key, by its name", rf"{KEY_WORD}{SUFFIX}{ASKED}{JOIN}{VALUE}", 0.75,
          "client_secret: {b62:32}", "secret", folded=True, edges=False),

@@ -51,8 +51,8 @@ STANDS_FOR = re.compile(
     r"(?i)your|change.?me|place.?holder|redacted|replace|insert|<|>|\bhere\b|_here|\bmy[_-]|\bxxx|masked|hidden|omitted"
 )
 TRIVIAL = frozenset(
-    "password passwd pass pwd secret token key test testing admin root user username guest example sample changeit none null nil true "
-    "false undefined string str int bool bytes object required optional default value empty".split()
+    "password passwd pass pwd secret token key test testing admin root user username guest example sample changeit none null nil"
+    " true false undefined string str int bool bytes object required optional default value empty".split()
 )
 REFERENCE = re.compile(
     r"""(?x) [$@%]\{ | \$\$?[A-Za-z_(]\w*$ | \$[({] | %\(?\w*\)?[sd]?% | %\(\w+\)s | \{\{? | \[ | &\w+;? | [!*&][A-Za-z_]+$ | //
@@ -184,7 +184,7 @@ def basic(secret: str, match: re.Match[str], score: float) -> float:
 
 def url(secret: str, match: re.Match[str], score: float) -> float:
     """A password by its place. One that repeats the user is a default of the software: known to all, and scored so."""
-    if re.match(r"[0-9]{1,5}[/?#]", secret) or re.search(r"[/?].*[?&=]|//", secret):
+    if re.match(r"[0-9]{2,5}[/?#]", secret) or re.search(r"[/?].*[?&=]|//", secret):
         return 0.0  # a port and a path, with an @ further on
     if placeholder(secret) or reference(secret, quoted=False):
         return 0.0

@@ -2,8 +2,9 @@
 
 A screen has to be fast and must never miss; it may be wrong in the other direction. So an expression is rewritten into a
 *superset* of itself that any automaton can run: lookarounds are dropped, back-references become the group they refer to,
-classes become sets of bytes, long counted repeats become unbounded. The text is folded to one byte a character (`fold`), so
-offsets are the same in both.
+classes become sets of bytes, long counted repeats become unbounded. The text is folded to one byte a character (`folds`), so
+offsets are the same in both. `re` and `regex` differ on what a word is (a combining accent, a superscript): a text in which
+that matters is folded once for each.
 
 For streams the *open* form matters: the reversed expression of every prefix of a match. Run backwards from the end of a text
 that is still growing, the longest match says how many characters may yet turn out to belong to a finding, and so must be held
@@ -14,11 +15,13 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from re import _constants as c  # type: ignore[attr-defined]  # the parser's tree has no public name
 from re import _parser as parser  # type: ignore[attr-defined]  # the same
 from typing import Any
+
+import regex
 
 from proxy.errors import ExpressionError
 
@@ -26,6 +29,7 @@ LETTER, DIGIT, SPACE, OTHER = b"_0 \x80"  # what a character beyond ASCII folds 
 ALL = frozenset(range(128)) | {OTHER}
 WORD_BYTES = frozenset(b for b in range(128) if re.match(r"\w", chr(b)))
 SPACE_BYTES = frozenset(b for b in range(128) if re.match(r"\s", chr(b)))
+SEPARATORS = frozenset(range(0x1C, 0x20))  # white space to `re` and none to `regex`: taken for both
 DIGIT_BYTES = frozenset(b"0123456789")
 CATEGORIES = {
     c.CATEGORY_DIGIT: DIGIT_BYTES,
@@ -33,51 +37,66 @@ CATEGORIES = {
     c.CATEGORY_WORD: WORD_BYTES,
     c.CATEGORY_NOT_WORD: (ALL - WORD_BYTES),
     c.CATEGORY_SPACE: SPACE_BYTES,
-    c.CATEGORY_NOT_SPACE: (ALL - SPACE_BYTES),
+    c.CATEGORY_NOT_SPACE: (ALL - SPACE_BYTES) | SEPARATORS,
 }
 # The letters beyond ASCII whose other case is an ASCII letter: re.IGNORECASE takes them for it.
 CASE_TWINS = {"\u017f": "s", "\u212a": "k", "\u0130": "i", "\u0131": "i"}
 TWIN_BYTES = frozenset(b"sSkKiI")
+REPEATS = (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT)
 LONG = 40  # a counted repeat above this becomes unbounded: automata pay for each count
 MANY = 24  # alternatives beyond this (lists of top-level domains) are blurred in the open form
-ERRORS = "parapet-fold"
 
 Bytes = frozenset[int]
 Tree = Sequence[tuple[Any, Any]]
 
 
-def fold_char(char: str) -> str:
-    """The byte, as a character, that stands for any one character."""
-    if ord(char) < 128:
-        return char
-    if char in CASE_TWINS:
-        return CASE_TWINS[char]
-    if char.isdecimal():
-        return chr(DIGIT)
-    if char.isalnum():
-        return chr(LETTER)
-    return chr(SPACE) if char.isspace() else chr(OTHER)
+class Kinds(dict[int, int]):
+    """The byte for each character, in the eyes of one engine; filled as characters are met."""
+
+    def __init__(self, match: Callable[[str, str], object]) -> None:
+        self.match = match
+
+    def __missing__(self, code: int) -> int:
+        char = chr(code)
+        if char in CASE_TWINS:
+            byte = ord(CASE_TWINS[char])
+        elif self.match(r"\w", char):
+            byte = DIGIT if self.match(r"\d", char) else LETTER
+        else:
+            byte = SPACE if self.match(r"\s", char) else OTHER
+        self[code] = byte
+        return byte
+
+    def __call__(self, error: UnicodeError) -> tuple[bytes, int]:
+        """As the codecs call it with a run of characters that ASCII has not."""
+        assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - for the types: encoding raises no other
+        return error.object[error.start : error.end].translate(self).encode("latin-1"), error.end
 
 
-def _fold_run(error: UnicodeError) -> tuple[bytes, int]:
-    assert isinstance(error, UnicodeEncodeError)
-    run = error.object[error.start : error.end]
-    return "".join(map(fold_char, run)).encode("latin-1"), error.end
-
-
-codecs.register_error(ERRORS, _fold_run)
+PLAIN, MORE = Kinds(re.match), Kinds(regex.match)
+codecs.register_error("parapet-fold-re", PLAIN)
+codecs.register_error("parapet-fold-regex", MORE)
 
 
 def fold(text: str) -> bytes:
-    """One byte for each character of `text`: ASCII as it is, the rest by its kind."""
-    return text.encode("ascii", "strict" if text.isascii() else ERRORS)
+    """One byte for each character of `text`: ASCII as it is, the rest by its kind in the eyes of `re`."""
+    return text.encode("ascii", "parapet-fold-re")
+
+
+def folds(text: str) -> list[bytes]:
+    """The folding of `text` as `re` sees it, and that as `regex` sees it where it is another."""
+    plain = fold(text)
+    if text.isascii():
+        return [plain]
+    more = text.encode("ascii", "parapet-fold-regex")
+    return [plain] if plain == more else [plain, more]
 
 
 @dataclass(frozen=True, slots=True)
 class Screened:
     """The two forms of one expression, as bytes patterns without flags."""
 
-    superset: str
+    superset: str  # as far as it must go to know that there is a match: what may follow is left out
     opening: str  # reversed prefixes; to be anchored at the start of the reversed text
     growing: str  # the superset with what it looks ahead for as optional parts: its partial matches are the prefixes
 
@@ -88,10 +107,26 @@ def screened(pattern: str, flags: int = 0) -> Screened:
         tree = parser.parse(pattern, flags & ~re.DEBUG)
     except (re.error, OverflowError, RecursionError) as error:
         raise ExpressionError(f"not a regular expression that can be screened: {error}") from None
+    if tree.state.flags & re.ASCII:
+        raise ExpressionError("re.ASCII cannot be screened: texts are folded as Unicode")
     writer = Writer(tree.state.flags)
-    superset, opening = writer.sequence(tree, reverse=False), writer.opening(tree)
+    superset, opening = writer.sequence(needed(tree), reverse=False), writer.opening(tree)
     writer.ahead = True
     return Screened(superset, opening, writer.sequence(tree, reverse=False))
+
+
+def needed(tree: Tree) -> Tree:
+    """The beginning of `tree` that matches wherever `tree` does, without what may follow or be repeated more often."""
+    items = list(tree)
+    while items:
+        op, av = items.pop()
+        if op in REPEATS and av[0] > 0:
+            return [*items, (op, (av[0], av[0], av[2]))]
+        if op is c.SUBPATTERN:
+            return [*items, (op, (*av[:3], needed(av[3])))]
+        if op not in REPEATS and op not in (c.ASSERT, c.ASSERT_NOT):
+            return [*items, (op, av)]
+    return items
 
 
 class Writer:
@@ -119,7 +154,7 @@ class Writer:
             return alternatives(self.sequence(tree, reverse=reverse) for tree in av[1])
         if op is c.SUBPATTERN:
             return self.group(av, lambda tree: f"(?:{self.sequence(tree, reverse=reverse)})")
-        if op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+        if op in REPEATS:
             low, high, tree = av
             return f"(?:{self.sequence(tree, reverse=reverse)}){count(low, high)}"
         if op is c.ATOMIC_GROUP:
@@ -128,7 +163,7 @@ class Writer:
             return f"(?:{self.sequence(self.groups.get(av, ()), reverse=reverse)})"
         if op is c.GROUPREF_EXISTS:
             return alternatives(self.sequence(tree or (), reverse=reverse) for tree in av[1:])
-        if op is c.AT and av in (c.AT_BOUNDARY,) and not reverse:
+        if op is c.AT and av == c.AT_BOUNDARY and not reverse:
             return r"\b"
         if self.ahead and op in (c.ASSERT, c.ASSERT_NOT) and av[0] > 0:
             return f"(?:{self.sequence(av[1], reverse=reverse)})?"
@@ -142,7 +177,12 @@ class Writer:
         written = ""
         for op, av in reversed(list(tree)):
             whole, begun = self.item(op, av, reverse=True), self.begun(op, av)
-            written = f"(?:{written}{whole}|{begun})" if begun else f"(?:{written}{whole})?" if whole else written
+            if begun and not written:
+                written = begun  # what has begun may be complete
+            elif begun:
+                written = f"(?:{written}{whole}|{begun})"
+            elif whole:
+                written = f"(?:{written}{whole})?"
         return written
 
     def begun(self, op: Any, av: Any) -> str:
@@ -154,8 +194,10 @@ class Writer:
             return alternatives(self.opening(tree) for tree in av[1])
         if op is c.SUBPATTERN:
             return self.group(av, self.opening)
-        if op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+        if op in REPEATS:
             _, high, tree = av
+            if len(tree) == 1 and (single := self.chars(*tree[0])) is not None:
+                return charset(single) + count(0, high) if high != 0 else ""
             whole = self.sequence(tree, reverse=True)
             more = high - 1 if isinstance(high, int) and high is not c.MAXREPEAT else c.MAXREPEAT
             repeated = f"(?:{whole}){count(0, more)}" if more else ""
@@ -207,7 +249,7 @@ class Writer:
         forms = {char}
         if self.flags & re.IGNORECASE:
             forms |= {form for form in (char.lower(), char.upper()) if len(form) == 1}
-        return frozenset(ord(fold_char(form)) for form in forms)
+        return frozenset(code if code < 128 else kinds[code] for code in map(ord, forms) for kinds in (PLAIN, MORE))
 
     def members(self, items: Sequence[tuple[Any, Any]]) -> Bytes:
         negated = bool(items) and items[0][0] is c.NEGATE

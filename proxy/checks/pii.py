@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterable
+import sys
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from proxy.checks.screen import CONTEXT, Expression, Screened
 from proxy.core import CheckKind, Finding
+from proxy.errors import CheckTimeout
 
 if TYPE_CHECKING:
     from presidio_analyzer import EntityRecognizer, RecognizerResult
@@ -43,9 +49,12 @@ ENTITIES = (
 # What nobody wants in a prompt by accident; dates, links and identifiers are personal data only in company.
 DEFAULTS = tuple(name for name in ENTITIES if name not in {"DATE_TIME", "URL", "UUID", "IP_ADDRESS", "MAC_ADDRESS"})
 REACH = 512  # no entity that these recognizers know is longer; a longer match is a run of letters without spaces
+LOCAL = 256  # characters before the @ of an e-mail address; RFC 5321 allows 64
+SAMPLE = (
+    "call jane@example.co.uk, +1 212-555-0123, 020 7946 0958, card 4111 1111 1111 1111, ssn 536-90-4399, "
+    "10.0.0.1, iban DE89370400440532013000"
+)
 WORD = re.compile(r"\w+|[^\w\s]")
-# Four signs at most between two digits, as phonenumbers reads them; six digits at least, as the shortest numbers have.
-SIGNS = r"-x‐-―−ー－／ \u00a0\u00ad\u200b\u2060\u3000()（）［］.\[\]/~⁓∼\s"
 
 
 class PiiOptions(BaseModel):
@@ -67,21 +76,31 @@ class Pii:
     reach = REACH
 
     def __init__(self, entities: Collection[str], variant: str = "") -> None:
-        from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer  # noqa: PLC0415 - seconds to import
+        presidio()
+        from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer  # noqa: PLC0415 - a second to import
 
+        from presidio_analyzer.pattern_recognizer import REGEX_TIMEOUT_SECONDS  # noqa: PLC0415 - the same
+
+        self.limit = REGEX_TIMEOUT_SECONDS  # seconds after which Presidio goes on without the rest of a pattern's matches
         self.variant = variant
         self.entities = frozenset(entities)
         self.recognizers = {r.id: r for r in recognizers() if self.entities & set(r.supported_entities)}
         self.expressions = {key: tuple(expressions(r)) for key, r in self.recognizers.items()}
         self.enhancer = LemmaContextAwareEnhancer()
         self.language = language_engine()
+        self.hints = {key: tuple(word.lower() for word in r.context or ()) for key, r in self.recognizers.items()}
+        self.confirm(SAMPLE, tuple(self.recognizers))  # what is read or compiled at a first call is so now
 
     def confirm(self, text: str, keys: Collection[str]) -> list[Finding]:
         """What the recognizers `keys` find in `text`, with Presidio's scores."""
         results: list[RecognizerResult] = []
         for key in keys:
             recognizer = self.recognizers[key]
-            found = recognizer.analyze(text=text, entities=recognizer.supported_entities, nlp_artifacts=None)
+            read = text if getattr(recognizer, "patterns", None) else without_long_runs(text)
+            begun = time.monotonic()
+            found = recognizer.analyze(text=read, entities=recognizer.supported_entities, nlp_artifacts=None)
+            if time.monotonic() - begun >= self.limit:
+                raise CheckTimeout(f"{recognizer.name} may have left out what it had no time for")  # it says so only in a log
             results += [self.in_context(text, result, recognizer) for result in found]
         return [
             Finding(self.name, "privacy", r.entity_type, round(r.score, 4), r.start, r.end, self.variant)
@@ -95,6 +114,9 @@ class Pii:
             return result
         base = context_start(text, result.start)
         part = text[base : result.end]
+        lowered = part.lower()
+        if not any(hint in lowered for hint in self.hints[recognizer.id]):
+            return result  # the enhancer looks for them in single words
         result.recognition_metadata[type(result).RECOGNIZER_IDENTIFIER_KEY] = recognizer.id
         start, end, result.start, result.end = result.start, result.end, result.start - base, result.end - base
         [better] = self.enhancer.enhance_using_context(
@@ -115,7 +137,7 @@ def context_start(text: str, start: int) -> int:
     return base
 
 
-def build(options: PiiOptions, entities: frozenset[str], variant: str) -> Screened:  # noqa: ARG001 - no other options yet
+def build(options: PiiOptions, entities: frozenset[str], variant: str) -> Screened:
     """The check for `entities`."""
     return Screened([Pii(entities, variant)])
 
@@ -133,33 +155,73 @@ KIND = CheckKind(
 
 
 @cache
+def presidio() -> ModuleType:
+    """Presidio's package, imported without torch and with its loggers closed.
+
+    spaCy's thinc would import torch for models that are not used here: 1.4 s and 180 MB. Presidio's loggers quote texts.
+    """
+    with hidden("torch"):
+        import presidio_analyzer  # noqa: PLC0415 - a second to import
+    for name in ("presidio-analyzer", "decision_process"):
+        logger = logging.getLogger(name)
+        logger.propagate, logger.disabled = False, True
+    return presidio_analyzer
+
+
+@contextmanager
+def hidden(name: str) -> Iterator[None]:
+    """The module `name`, unless it is there already, cannot be imported by this thread; by others it can."""
+    thread = threading.get_ident()
+
+    class Hidden:
+        """As `sys.meta_path` asks for a module."""
+
+        @staticmethod
+        def find_spec(fullname: str, path: object = None, target: object = None) -> None:  # noqa: ARG004 - its signature
+            if fullname == name and threading.get_ident() == thread:
+                raise ModuleNotFoundError(f"{name} is not needed here", name=name)
+
+    sys.meta_path.insert(0, Hidden)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(Hidden)
+
+
+@cache
 def recognizers() -> tuple[Any, ...]:
     """Presidio's predefined recognizers that need no model and no network."""
-    from presidio_analyzer.predefined_recognizers import EmailRecognizer  # noqa: PLC0415 - seconds to import
+    presidio()
+    from presidio_analyzer.predefined_recognizers import EmailRecognizer  # noqa: PLC0415 - a second to import
     from presidio_analyzer.recognizer_registry import RecognizerRegistry  # noqa: PLC0415 - the same
 
-    quiet = logging.getLogger("presidio-analyzer")  # some of its messages quote the text
-    quiet.propagate, quiet.disabled = False, True
     registry = RecognizerRegistry()
     registry.load_predefined_recognizers(languages=["en"])
-    kept = [r for r in registry.recognizers if set(r.supported_entities) & set(ENTITIES) and r.name != "SpacyRecognizer"]
+    known_here: list[Any] = registry.recognizers
+    kept = [r for r in known_here if set(r.supported_entities) & set(ENTITIES) and r.name != "SpacyRecognizer"]
     return tuple(offline_email() if isinstance(r, EmailRecognizer) else r for r in kept)
 
 
 def offline_email() -> Any:
-    """Presidio's e-mail recognizer with the suffix list that tldextract carries; its own may fetch a newer one."""
+    """Presidio's e-mail recognizer with the suffix list that tldextract carries; its own may fetch a newer one.
+
+    The name before the @ has LOCAL characters at most: without a limit Presidio's expression takes time that grows with the
+    square of a run without spaces, a minute for 100 kB, and then finds nothing.
+    """
     import tldextract  # noqa: PLC0415 - needed only here
-    from presidio_analyzer.predefined_recognizers import EmailRecognizer  # noqa: PLC0415 - seconds to import
+    from presidio_analyzer import Pattern  # noqa: PLC0415 - a second to import
+    from presidio_analyzer.predefined_recognizers import EmailRecognizer  # noqa: PLC0415 - a second to import
 
     extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
-    class OfflineEmailRecognizer(EmailRecognizer):  # type: ignore[misc]  # Presidio's classes are not typed
+    class OfflineEmailRecognizer(EmailRecognizer):
         """Validates the domain against the list in the package."""
 
         def validate_result(self, pattern_text: str) -> bool:
             return bool(extract(pattern_text).fqdn)
 
-    return OfflineEmailRecognizer(name="EmailRecognizer")
+    patterns = [Pattern(p.name, p.regex.replace("{0,}", f"{{0,{LOCAL - 2}}}"), p.score) for p in EmailRecognizer.PATTERNS]
+    return OfflineEmailRecognizer(patterns=patterns, name="EmailRecognizer")
 
 
 def expressions(recognizer: Any) -> Iterable[Expression]:
@@ -175,19 +237,45 @@ REGEX_ONLY = 0  # flags that `regex` has and `re` has not; Presidio uses none of
 
 def phone_expression() -> Expression:
     """What phonenumbers may read as a number, extension included; a time of day after it makes it none."""
-    from phonenumbers.phonenumberutil import _EXTN_PATTERNS_FOR_MATCHING as extension  # noqa: PLC0415 - a large package
-
-    number = rf"[+＋(（\[［]{{0,2}}[{SIGNS}]{{0,4}}\d(?:[{SIGNS}]{{0,4}}\d){{5,}}[{SIGNS}]{{0,4}}"
+    extension = known()._EXTN_PATTERNS_FOR_MATCHING  # noqa: SLF001 - the library has no public name for its grammar
+    signs = punctuation()
+    # Six digits at least, but for some German services: 164x, 168x, 169x. ٠ stands for the digits of other scripts.
+    short = signs.join(("[0٠]?", "[1٠]", "[6٠]", "[489٠]", r"\d"))
+    number = rf"(?:[(\[（［+＋]{signs}){{0,2}}(?:\d(?:{signs}\d){{5,}}|{short}(?:{signs}\d)?)"
     return Expression(rf"{number}(?:{extension})?(?!:[0-5]\d)", re.IGNORECASE)
+
+
+def known() -> Any:
+    """What phonenumbers knows of how numbers are written."""
+    from phonenumbers import phonenumberutil  # noqa: PLC0415 - a large package
+
+    return phonenumberutil
+
+
+def punctuation() -> str:
+    """What may stand between two digits of a phone number."""
+    return rf"[{known()._VALID_PUNCTUATION}]{{0,4}}"  # noqa: SLF001 - the library has no public name for its grammar
+
+
+@cache
+def digit_run() -> re.Pattern[str]:
+    """Digits and signs that phonenumbers reads in one go."""
+    return re.compile(rf"\d(?:{punctuation()}\d)*", re.IGNORECASE)
+
+
+def without_long_runs(text: str) -> str:
+    """The text, with runs of digits and signs beyond REACH blanked: no number is so long, and each sign of them costs 0.2 ms."""
+    return digit_run().sub(lambda run: "\n" * len(run[0]) if len(run[0]) > REACH else run[0], text)
 
 
 @cache
 def language_engine() -> Any:
     """An NLP engine that needs no model: words and signs as tokens, a word's lemma is the word in lower case."""
-    from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine  # noqa: PLC0415 - seconds to import
+    presidio()
+    from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine  # noqa: PLC0415 - a second to import
     from spacy.lang.en.stop_words import STOP_WORDS  # noqa: PLC0415 - Presidio brings it
 
-    class WordEngine(NlpEngine):  # type: ignore[misc]  # Presidio's classes are not typed
+    class WordEngine(NlpEngine):
         """Tokens by one expression, so that context words work without a hub."""
 
         def load(self) -> None:
@@ -199,9 +287,17 @@ def language_engine() -> Any:
         def process_text(self, text: str, language: str) -> Any:
             spans = [(match.group(), match.start()) for match in WORD.finditer(text)]
             words = [word for word, _ in spans]
-            return NlpArtifacts([], words, [start for _, start in spans], [w.lower() for w in words], self, language)
+            tokens: Any = words  # Presidio's own are spaCy's; it asks of them their length alone
+            return NlpArtifacts([], tokens, [start for _, start in spans], [w.lower() for w in words], self, language)
 
-        def process_batch(self, texts: Iterable[str], language: str, **_: Any) -> Any:
+        def process_batch(
+            self,
+            texts: Iterable[str],
+            language: str,
+            batch_size: int = 1,  # noqa: ARG002 - one at a time
+            n_process: int = 1,  # noqa: ARG002 - the same
+            **_: Any,
+        ) -> Any:
             return ((text, self.process_text(text, language)) for text in texts)
 
         def is_stopword(self, word: str, language: str) -> bool:  # noqa: ARG002 - English only

@@ -7,21 +7,24 @@ confirm only where one of its expressions may match. Most text is cleared by the
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import regex
 
-from proxy.checks.expression import fold, screened
+from proxy.checks.expression import folds, screened
 from proxy.core import Failure, Finding, Report, Role, Segment
 
 CONTEXT = 120  # characters before a match that its findings may depend on: as much is kept of a text that streams
 LARGE = 2048  # a text held back beyond this is looked at again only when it has grown by an eighth: work stays linear
-TRIES = 4  # places that are tried, from the end, when the window of a text that streams is moved on
+BLOCK = 4096  # a text longer than twice this is read as one that streams: what is confirmed is the surroundings of a match
+HALVES = 2  # automata over the openings: Hyperscan compiles two of half the size in two thirds of the time
+TRIES = 8  # places that are tried, from the end, when the window of a text that streams is moved on
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,36 +77,59 @@ class Screen:
             for expression in checks[key.check].expressions[key.key]
         ]
         self.reaches = [checks[key.check].reach for key in self.keys]
-        engine = automaton if hyperscan and available() else spelled_out
-        self._match = engine([(number, form.superset) for number, form in rows], anchored=False)
-        openings = {(self.reaches[number], form.opening) for number, form in rows if form.opening}
-        self._open = (
-            engine(sorted(openings), anchored=True)
-            if engine is automaton
-            else Prefixes([(self.reaches[number], form.growing) for number, form in rows])
-        )
+        if hyperscan and available():
+            openings = sorted({(self.reaches[number], form.opening) for number, form in rows if form.opening}, key=size)
+            with ThreadPoolExecutor() as threads:  # compiling takes time and no lock
+                opened = [threads.submit(automaton, openings[part::HALVES], anchored=True) for part in range(HALVES)]
+                self._match = automaton([(number, form.superset) for number, form in rows], anchored=False)
+                self._open = [each.result() for each in opened]
+        else:
+            self._match = Searches([(number, form.superset) for number, form in rows])
+            self._open = [Prefixes(sorted({(self.reaches[number], form.growing) for number, form in rows}))]
 
-    def candidates(self, folded: bytes) -> list[Key]:
-        """The keys whose expressions may match somewhere in the text."""
+    def candidates(self, folded: Sequence[bytes]) -> list[Key]:
+        """The keys whose expressions may match somewhere in the text, given its foldings."""
         found: list[tuple[int, int]] = []
-        self._match.scan(folded, found)
-        return [self.keys[number] for number in sorted({number for number, _ in found})]
+        for each in folded:
+            self._match.scan(each, found)
+        return [self.keys[number] for number in sorted({number for number, _ in found})] if found else []
 
-    def open(self, folded: bytes) -> int:
-        """How many characters at the end of the text may be the beginning of a match, or a match that may grow."""
+    def open(self, folded: Sequence[bytes]) -> Opening:
+        """What may still become a match at the end of the text, given its foldings."""
         found: list[tuple[int, int]] = []
-        self._open.scan(folded[::-1], found)
-        longest = 0
+        for each in folded:
+            turned = each[::-1]
+            for scanner in self._open:
+                scanner.scan(turned, found)
+        finding = match = 0
         for reach, length in found:
-            if longest < length <= reach:
-                longest = length
-        return longest
+            if length > match:
+                match = length
+            if finding < length <= reach:
+                finding = length
+        return Opening(finding, match)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How many characters at the end of a text may be the beginning of a match, or a match that may grow.
+
+    `finding` counts only what is within reach, and so may become a finding; `match` counts all.
+    """
+
+    finding: int
+    match: int
 
 
 class Scanner(Protocol):
     """Adds (number, end) of each match to `found`."""
 
     def scan(self, folded: bytes, found: list[tuple[int, int]]) -> None: ...
+
+
+def size(row: tuple[int, str]) -> tuple[int, str]:
+    """By length: Hyperscan compiles openings a third faster when the short ones come first."""
+    return len(row[1]), row[1]
 
 
 def available() -> bool:
@@ -119,7 +145,6 @@ def automaton(rows: Sequence[tuple[int, str]], *, anchored: bool) -> Scanner:
     for number, form in rows:
         source = f"^(?:{form})" if anchored else form
         try:
-            hyperscan.ExpressionExt  # noqa: B018 - fails early on a build without the extended interface
             if len(source) > 15_000:
                 raise ValueError("longer than the library allows")
             taken.append((number, source.encode("latin-1")))
@@ -195,18 +220,18 @@ class Prefixes:
     """Which ends of a text may become matches, by the partial matching of `regex`: the slower way of the open form."""
 
     def __init__(self, rows: Sequence[tuple[int, str]]) -> None:
-        forms: dict[int, list[str]] = {}
-        for reach, source in rows:
-            forms.setdefault(reach, []).append(f"(?:{source})")
-        self.rows = [(reach, regex.compile("|".join(sources).encode("latin-1"))) for reach, sources in forms.items()]
+        # The byte at the end never comes: so nothing matches, and all that gets to the end of the text matches in part.
+        self.rows = [(reach, regex.compile(f"(?:{source})[\\xfe\\xff]".encode("latin-1"))) for reach, source in rows]
 
     def scan(self, folded: bytes, found: list[tuple[int, int]]) -> None:
-        text = folded[::-1]
+        text = folded[::-1]  # the expressions are not reversed
         for reach, expression in self.rows:
-            for start in range(max(0, len(text) - reach), len(text)):
-                if expression.fullmatch(text, pos=start, partial=True):
-                    found.append((reach, len(text) - start))
+            start = 0
+            while match := expression.search(text, start, partial=True):
+                found.append((reach, len(text) - match.start()))
+                if len(text) - match.start() <= reach:
                     break
+                start = max(match.start() + 1, len(text) - reach)
 
 
 class Screened:
@@ -231,11 +256,21 @@ class Screened:
 
     def whole(self, text: str) -> Report:
         """The report on a text that is all there."""
-        keys = self.screen.candidates(fold(text))
+        if len(text) > 2 * BLOCK:
+            return self.in_blocks(text)
+        keys = self.screen.candidates(folds(text))
         if not keys:
             return Report((), len(text))
         findings, failures = self.confirm(text, keys)
         return Report(findings, len(text), failures)
+
+    def in_blocks(self, text: str) -> Report:
+        """The same report, for the price of a look at the surroundings of what may match."""
+        watch = ScreenedWatch(self)
+        starts = range(0, len(text), BLOCK)
+        reports = [watch.push(text[start : start + BLOCK], end=start == starts[-1]) for start in starts]
+        failures = dict.fromkeys(failure for report in reports for failure in report.failures)
+        return Report([finding for report in reports for finding in report.findings], len(text), list(failures))
 
     def confirm(self, text: str, keys: Sequence[Key]) -> tuple[list[Finding], list[Failure]]:
         """What the checks say of the keys that may match; one that fails does not silence the others."""
@@ -259,75 +294,74 @@ class Screened:
 class ScreenedWatch:
     """A growing text behind a screen; it keeps no more of it than what may still matter.
 
-    The window begins at a *bound*: a place after white space (or the beginning) that no match can span, so that what is
-    found in the window is what would be found in the whole. CONTEXT characters before it are kept for the checks.
+    What is looked at begins at a *bound*: the beginning, or a place that no match spans, however long, so that what is found
+    behind it is what would be found in the whole. CONTEXT characters before it are kept for the checks.
     """
 
-    __slots__ = ("base", "bound", "owner", "reported", "seen", "window")
+    __slots__ = ("base", "bound", "fresh", "owner", "reported", "seen", "size", "window")
 
     def __init__(self, owner: Screened) -> None:
         self.owner = owner
-        self.window = ""  # CONTEXT characters before the bound, and all that came after it
+        self.window = ""  # CONTEXT characters before the bound, and what has been looked at since
+        self.fresh: list[str] = []  # what has come after it
+        self.size = 0  # of the window and what has come after it
+        self.seen = 0  # of the window
         self.base = 0  # the offset of the window in the text
         self.bound = 0  # the offset of the bound in the window
         self.reported = 0  # findings that begin before this offset of the text have been reported
-        self.seen = 0  # the length of the window when it was last looked at
 
     def push(self, text: str, *, end: bool = False) -> Report:
         """Take more of the text."""
-        self.window += text
-        size = len(self.window)
-        if not end and size - self.bound > LARGE and size - self.seen < size >> 3:
+        self.fresh.append(text)
+        self.size += len(text)
+        if not end and self.size - self.bound > LARGE and self.size - self.seen < self.size >> 3:
             return Report((), self.reported)
-        self.seen = size
+        self.window = window = "".join((self.window, *self.fresh))
+        self.fresh.clear()
+        self.seen = size = self.size
         screen = self.owner.screen
-        live = fold(self.window[self.bound :])
-        settled = size if end else size - screen.open(live)
+        lead = self.bound - 1 if self.bound else 0  # a word's edge shows by what stands before
+        live = folds(window[lead:])
         keys = screen.candidates(live)
-        if not keys:
-            self.reported = max(self.reported, self.base + settled)
-            self.move(self.after_space(settled))
-            return Report((), self.reported)
-        findings, failures = self.owner.confirm(self.window, keys)
-        known = [finding for finding in findings if finding.start >= self.bound]
-        settled = before_overlaps(known, settled)
-        report = self.report(known, settled, failures)
-        self.move(self.barrier(live, settled))
+        opening = screen.open(live)
+        place = size - opening.match if not keys else self.barrier(live, size - opening.match, lead)
+        settled = size if end else max(size - opening.finding, self.bound)
+        if keys and not end and place > self.bound and opening.match == opening.finding:
+            settled = place  # what follows is confirmed when it is behind a bound, and so but once
+            keys = screen.candidates([each[: place - lead] for each in live])
+        findings, failures = self.owner.confirm(window, keys) if keys else ([], [])
+        report = self.report(findings, settled, failures)
+        self.move(place)
         return report
 
-    def report(self, known: Sequence[Finding], settled: int, failures: Sequence[Failure]) -> Report:
+    def report(self, findings: Sequence[Finding], settled: int, failures: Sequence[Failure]) -> Report:
         """The findings that have become final since the last report, with offsets of the whole text."""
-        base, since = self.base, self.reported
+        base, since = self.base, max(self.reported, self.base + self.bound)
         final = [
-            Finding(f.check, f.family, f.category, f.score, f.start + base, f.end + base, f.variant)
-            for f in known
-            if f.start + base >= since and f.start < settled
+            replace(finding, start=finding.start + base, end=finding.end + base)
+            for finding in findings
+            if finding.start + base >= since and finding.start < settled
         ]
-        self.reported = max(since, base + settled)
+        self.reported = max(self.reported, base + settled)
         return Report(final, self.reported, failures)
 
-    def after_space(self, limit: int) -> int:
-        """The last place in the window, up to `limit`, that follows white space; the bound if there is none."""
-        window = self.window
-        for place in range(limit, self.bound, -1):
-            if window[place - 1].isspace():
+    def barrier(self, live: Sequence[bytes], place: int, lead: int) -> int:
+        """The last place found, up to `place`, that no match spans; at `place` nothing is open that began before it.
+
+        That is so where nothing is open at the end of the text up to there, or what is matches nowhere in the text that has come.
+        """
+        screen = self.owner.screen
+        for _ in range(TRIES):
+            if place <= self.bound:
+                break
+            across = screen.open([each[: place - lead] for each in live]).match
+            if not across or not screen.candidates([each[max(0, place - across - 1 - lead) :] for each in live]):
                 return place
+            place -= across
         return self.bound
 
-    def barrier(self, live: bytes, limit: int) -> int:
-        """The last place after white space, up to `limit`, that no match spans: nothing is open where the text ends there."""
-        place, bound = limit, self.bound
-        for _ in range(TRIES):
-            place = self.after_space(place)
-            if place <= bound:
-                break
-            if not self.owner.screen.open(live[: place - bound]):
-                return place
-            place -= 1
-        return bound
-
     def move(self, place: int) -> None:
-        """Let the window begin at `place`, with its context before it."""
+        """Let the bound be at `place`, with its context before it."""
         if place <= self.bound:
             return
         cut = max(0, place - CONTEXT - 1)  # one more shows whether the context begins within a word
@@ -335,14 +369,4 @@ class ScreenedWatch:
         self.base += cut
         self.bound = place - cut
         self.seen -= cut
-
-
-def before_overlaps(findings: Sequence[Finding], place: int) -> int:
-    """The last offset up to `place` that no finding spans."""
-    moved = True
-    while moved:
-        moved = False
-        for finding in findings:
-            if finding.start < place < finding.end:
-                place, moved = finding.start, True
-    return place
+        self.size -= cut

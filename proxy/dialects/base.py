@@ -1,4 +1,4 @@
-"""What a dialect can do: read the texts of a payload, write changed ones back, refuse in its own words, and the same for streams."""
+"""What a dialect can do: read the texts of a payload, write changed ones back, refuse in its own words; whole and streamed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from proxy.core import Form, Role, Segment
 
 Json = dict[str, Any]
+DEPTH = 64  # levels of a payload that are looked at for text
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,12 @@ class Slot:
     holder: Any  # a dict or a list
     key: Any
 
-    def write(self, text: str) -> None:
+    @property
+    def text(self) -> Any:
+        """What stands there now."""
+        return self.holder[self.key]
+
+    def write(self, text: str | None) -> None:
         """Put another text in its place."""
         self.holder[self.key] = text
 
@@ -32,13 +38,21 @@ class Reading:
     not_inspected: dict[str, int] = field(default_factory=dict)
     model: str = ""
     stream: bool = False
+    payload: Json = field(default_factory=dict)
 
     def add(self, holder: Any, key: Any, role: Role, place: str, form: Form = "text") -> None:
-        """A text to inspect; anything that is no text, and an empty one, is passed over."""
+        """A text to inspect; an empty one is passed over, and something else that holds text is counted."""
         text = holder[key]
-        if isinstance(text, str) and text:
+        if not isinstance(text, str):
+            self.pass_over(text)
+        elif text:
             self.segments.append(Segment(text, role, place, form))
             self.slots.append(Slot(holder, key))
+
+    def pass_over(self, value: object) -> None:
+        """A value in a place that is not read: counted when there is text in it."""
+        if has_text(value):
+            self.skip("unknown_field")
 
     def skip(self, reason: str) -> None:
         """A part that no check can read."""
@@ -74,10 +88,19 @@ class Event:
 
     payload: Json
     deltas: list[Delta] = field(default_factory=list)
-    ending: list[Hashable] = field(default_factory=list)  # groups (choices, blocks) whose channels end
+    groups: list[Hashable] = field(default_factory=list)  # the groups (choices, blocks) that it is about
+    ending: list[Hashable] = field(default_factory=list)  # those of them that end with it
     repeats: list[Slot] = field(default_factory=list)  # what repeats the text in a form that cannot be held back
     not_inspected: list[str] = field(default_factory=list)
     other: bool = False  # it says something besides its texts, so it is sent even when they are empty
+    failed: bool = False  # it is the backend's error: nothing follows
+
+    @classmethod
+    def of_error(cls, reading: Reading) -> Event:
+        """The event of a backend's error, in the dialect's shape."""
+        pairs = zip(reading.segments, reading.slots, strict=True)
+        deltas = [Delta("error", slot, segment.text, segment.role, segment.place, once=True) for segment, slot in pairs]
+        return cls(reading.payload, deltas, failed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +123,10 @@ class Dialect(Protocol):
 
     def read_answer(self, payload: object) -> Reading:
         """The texts of a whole completion. Raises BackendBroken when it is not one."""
+        ...
+
+    def read_error(self, payload: object) -> Reading | None:
+        """The texts of a backend's error, its `payload` brought into this dialect's shape; None for what is no error."""
         ...
 
     def redacted(self, payload: Json, changed: Sequence[Segment]) -> list[str]:
@@ -129,3 +156,12 @@ class Dialect(Protocol):
     def cut(self, like: Json, groups: Iterable[Hashable], cut: Cut) -> list[Json]:
         """Events in the manner of `like` that end the groups because a rule blocked."""
         ...
+
+
+def has_text(value: object, depth: int = DEPTH) -> bool:
+    """Whether a value holds any text at all."""
+    if isinstance(value, str):
+        return bool(value)
+    if isinstance(value, dict | list) and depth:
+        return any(has_text(each, depth - 1) for each in (value.values() if isinstance(value, dict) else value))
+    return isinstance(value, dict | list) and bool(value)

@@ -1,12 +1,13 @@
-"""OpenAI's chat completions: `POST /v1/chat/completions`, whole and streamed, with the extensions of vLLM, NIM, TGI and SGLang."""
+"""OpenAI's chat completions, `POST /v1/chat/completions`, whole and streamed, with the extensions of vLLM, NIM, TGI, SGLang."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from proxy.core import Role, Segment
-from proxy.dialects.base import Cut, Delta, Event, Json, Reading, Slot
+from proxy.dialects.base import DEPTH, Cut, Event, Json, Reading
+from proxy.dialects.openai_chunk import read_chunk
 from proxy.errors import BackendBroken, RequestError
 
 ROLES: dict[str, Role] = {
@@ -17,20 +18,29 @@ ROLES: dict[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
-MESSAGE_FIELDS = frozenset(
-    "role content name tool_calls tool_call_id function_call refusal reasoning reasoning_content audio".split()
+REQUEST_FIELDS = frozenset(  # what is read below, and what carries no text for the model
+    "messages model stream stream_options temperature top_p n max_tokens max_completion_tokens presence_penalty logprobs "
+    "frequency_penalty logit_bias top_logprobs seed tools tool_choice parallel_tool_calls functions function_call prediction "
+    "response_format metadata stop user modalities service_tier store reasoning_effort verbosity audio safety_identifier "
+    "prompt_cache_key top_k min_p repetition_penalty length_penalty use_beam_search best_of ignore_eos "
+    "skip_special_tokens".split()
 )
-REQUEST_FIELDS = frozenset(  # what carries no text for the model
-    "messages model stream stream_options temperature top_p n max_tokens max_completion_tokens presence_penalty frequency_penalty "
-    "logit_bias logprobs top_logprobs seed tools tool_choice parallel_tool_calls functions function_call response_format prediction "
-    "metadata stop user modalities service_tier store reasoning_effort verbosity audio safety_identifier prompt_cache_key "
-    "top_k min_p repetition_penalty length_penalty use_beam_search best_of ignore_eos skip_special_tokens".split()
-)
-SCHEMA_WORDS = frozenset("type $ref $schema $id format pattern required".split())  # strings that no model reads as prose
-PARTS = {"image_url": "image", "image": "image", "input_audio": "audio", "audio": "audio", "video_url": "video", "file": "file"}
-ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 KEPT = ("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier")
-DEPTH = 64  # levels of a tool's schema that are read
+ANSWER_FIELDS = frozenset((*KEPT, "choices"))
+CHOICE_FIELDS = frozenset(("index", "message", "finish_reason", "logprobs", "stop_reason"))
+IDENTIFIERS = frozenset(("role", "tool_call_id"))
+SPOKEN: dict[str, Role | None] = {"name": None, "refusal": None, "reasoning": "reasoning", "reasoning_content": "reasoning"}
+PARTS = {"image_url": "image", "image": "image", "input_audio": "audio", "audio": "audio", "video_url": "video", "file": "file"}
+TEXT_PARTS = frozenset(("text", "refusal", "thinking", "input_text", "output_text"))
+TEXT_KEYS: dict[str, Role | None] = {"text": None, "refusal": None, "thinking": "reasoning"}
+PLAIN_KEYS = frozenset(("type", "cache_control"))
+VOCABULARY = frozenset(  # keys that places may name: others are the caller's words, and places go into records
+    "name description title type function custom parameters properties items prefixItems enum const default example examples "
+    "required anyOf oneOf allOf not $ref $defs $schema $id definitions format pattern json_schema schema strict grammar "
+    "definition syntax additionalProperties patternProperties message param code".split()
+)
+SCHEMA_VALUES = frozenset("object string number integer boolean array null function custom json_schema json_object text".split())
+ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 class OpenAIChat:
@@ -40,37 +50,60 @@ class OpenAIChat:
     path = "/v1/chat/completions"
 
     def read(self, payload: object) -> Reading:
-        """The texts of a request, in the order of the payload. Raises RequestError."""
+        """The texts of a request. Raises RequestError."""
         if not isinstance(payload, dict):
             raise RequestError("the body must be a JSON object")
-        reading = Reading(model=text_field(payload, "model"), stream=payload.get("stream") is True)
-        if payload.get("stream") not in (None, True, False):
+        model, stream, messages = payload.get("model"), payload.get("stream"), payload.get("messages")
+        if not isinstance(model, str) or not model:
+            raise RequestError("model must be text and not empty", param="model")
+        if stream is not None and not isinstance(stream, bool):
             raise RequestError("stream must be true or false", param="stream")
-        messages = payload.get("messages")
         if not isinstance(messages, list) or not messages:
             raise RequestError("messages must be a list of at least one message", param="messages")
+        reading = Reading(model=model, stream=stream is True, payload=payload)
         for index, message in enumerate(messages):
-            read_message(reading, message, f"messages[{index}]")
-        for place, tool in tools(payload):
-            read_tool(reading, tool, place)
+            place = f"messages[{index}]"
+            read_message(reading, message, role_of(message, place), place)
+        read_tools(reading, payload)
         read_settings(reading, payload)
-        for key, value in payload.items():
-            if key not in REQUEST_FIELDS and has_text(value):
-                reading.skip("unknown_field")
+        for key in payload.keys() - REQUEST_FIELDS:
+            reading.pass_over(payload[key])
         return reading
 
     def read_answer(self, payload: object) -> Reading:
         """The texts of all choices of a whole completion. Raises BackendBroken."""
-        reading = Reading()
-        for index, choice in enumerate(choices(payload)):
-            place = f"choices[{index}].message"
-            message = choice.get("message")
+        listed = payload.get("choices") if isinstance(payload, dict) else None
+        if not isinstance(payload, dict) or not isinstance(listed, list):
+            raise BackendBroken("the backend's answer is not a chat completion: it has no choices")
+        reading = Reading(payload=payload)
+        for index, choice in enumerate(listed):
+            message = choice.get("message") if isinstance(choice, dict) else None
             if not isinstance(message, dict):
                 raise BackendBroken("the backend's answer has a choice without a message")
             try:
-                read_message(reading, {"role": "assistant", **message}, place, message)
+                read_message(reading, message, "assistant", f"choices[{index}].message")
             except RequestError as error:
                 raise BackendBroken(f"the backend's answer is not a chat completion: {error}") from None
+            for key in choice.keys() - CHOICE_FIELDS:
+                reading.pass_over(choice[key])
+        for key in payload.keys() - ANSWER_FIELDS:
+            reading.pass_over(payload[key])
+        return reading
+
+    def read_error(self, payload: object) -> Reading | None:
+        """An error as OpenAI, vLLM (`object: error`), TGI (`error` is a text) and FastAPI (`detail`) write it."""
+        if not isinstance(payload, dict):
+            return None
+        error = payload.get("error", payload.get("detail"))
+        if payload.get("object") == "error":
+            error = {key: value for key, value in payload.items() if key != "object"}
+        if isinstance(error, str):
+            error = {"message": error}
+        if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+            return None
+        error = {"type": "backend_error", "param": None, "code": None} | error
+        reading = Reading(payload={"error": error})
+        read_values(reading, error, "assistant", "error")
         return reading
 
     def redacted(self, payload: Json, changed: Sequence[Segment]) -> list[str]:
@@ -101,22 +134,14 @@ class OpenAIChat:
 
     def read_event(self, payload: object) -> Event:
         """The pieces of text in one chunk, of every choice. Raises BackendBroken."""
-        event = Event(payload if isinstance(payload, dict) else {})
-        error = event.payload.get("error")
-        if isinstance(error, dict) and isinstance(error.get("message"), str):
-            event.deltas.append(Delta("error", Slot(error, "message"), error["message"], "assistant", "error.message", once=True))
-        event.other = bool(event.payload.get("usage")) or not event.payload.get("choices")
-        for choice in choices(payload, of_stream=True):
-            index = choice.get("index", 0)
-            delta = choice.get("delta")
-            if isinstance(delta, dict):
-                read_delta(event, index, delta)
-            if choice.get("logprobs"):
-                event.repeats.append(Slot(choice, "logprobs"))
-            if choice.get("finish_reason") is not None:
-                event.ending.append(index)
-                event.other = True
-        return event
+        if not isinstance(payload, dict):
+            raise BackendBroken("the backend's stream has an event that is no object")
+        if payload.get("error") is None and payload.get("object") != "error":
+            return read_chunk(payload)
+        reading = self.read_error(payload)
+        if reading is None:
+            raise BackendBroken("the backend's stream ended with an error")
+        return Event.of_error(reading)
 
     def group(self, channel: Hashable) -> Hashable:
         """The choice that a channel belongs to."""
@@ -131,207 +156,166 @@ class OpenAIChat:
         return [chunk(like, group, {"refusal": cut.message}, finish="content_filter") for group in groups]
 
 
-def text_field(payload: Json, key: str) -> str:
-    """A field that must be text."""
-    value = payload.get(key)
-    if not isinstance(value, str) or not value:
-        raise RequestError(f"{key} must be text and not empty", param=key)
-    return value
-
-
-def read_message(reading: Reading, message: object, place: str, holder: Json | None = None) -> None:
-    """Every text of one message; `holder` is where changed texts go if that is another object."""
+def role_of(message: object, place: str) -> Role:
+    """The role of a request's message. Raises RequestError."""
     if not isinstance(message, dict):
         raise RequestError("a message must be an object", param=place)
-    holder = message if holder is None else holder
-    role = ROLES.get(message.get("role"))  # type: ignore[arg-type]  # anything that is no role gives None
+    name = message.get("role")
+    role = ROLES.get(name) if isinstance(name, str) else None
     if role is None:
         raise RequestError("role must be one of " + ", ".join(ROLES), param=f"{place}.role")
-    content = message.get("content")
+    return role
+
+
+def read_message(reading: Reading, message: Any, role: Role, place: str) -> None:
+    """Every text of one message, in its own order."""
+    for key, each in message.items():
+        if each is None or key in IDENTIFIERS:
+            continue
+        if key == "content":
+            read_content(reading, message, role, f"{place}.content")
+        elif key in SPOKEN:
+            reading.add(message, key, SPOKEN[key] or role, f"{place}.{key}")
+        elif key == "tool_calls":
+            read_calls(reading, each, f"{place}.tool_calls")
+        elif key == "function_call":
+            read_function(reading, each, f"{place}.function_call")
+        elif key == "audio":
+            read_audio(reading, each, f"{place}.audio")
+        else:
+            reading.pass_over(each)
+
+
+def read_content(reading: Reading, holder: Json, role: Role, place: str) -> None:
+    """The `content` of a message or a prediction: a text or a list of parts."""
+    content = holder["content"]
     if isinstance(content, str):
-        reading.add(holder, "content", role, f"{place}.content")
+        reading.add(holder, "content", role, place)
     elif isinstance(content, list):
-        for index, part in enumerate(content):
-            read_part(reading, part, role, f"{place}.content[{index}]", content, index)
-    elif content is not None:
-        raise RequestError("content must be text, a list of parts or null", param=f"{place}.content")
-    for key, by in (("name", role), ("refusal", role), ("reasoning", "reasoning"), ("reasoning_content", "reasoning")):
-        if message.get(key) is not None:
-            reading.add(holder, key, by, f"{place}.{key}")  # type: ignore[arg-type]  # `by` is a Role
-    read_calls(reading, message, place)
-    if message.get("audio"):
-        read_audio(reading, message["audio"], place)
-    for key in message.keys() - MESSAGE_FIELDS:
-        if has_text(message[key]):
-            reading.skip("unknown_field")
+        read_parts(reading, content, role, place)
+    else:
+        raise RequestError("content must be text, a list of parts or null", param=place)
 
 
-def read_part(reading: Reading, part: object, role: Role, place: str, holder: list[Any], index: int) -> None:
-    """One part of a message's content."""
-    if isinstance(part, str):
-        reading.add(holder, index, role, place)
-        return
-    if not isinstance(part, dict):
-        raise RequestError("a content part must be an object", param=place)
-    known = part.get("type") in ("text", "refusal", "thinking", "input_text", "output_text")
+def read_parts(reading: Reading, parts: list[Any], role: Role, place: str, depth: int = 2) -> None:
+    """The parts of a message's content; a part may hold a list of parts, once."""
+    for index, part in enumerate(parts):
+        where = f"{place}[{index}]"
+        if isinstance(part, str):
+            reading.add(parts, index, role, where)
+        elif isinstance(part, dict):
+            read_part(reading, part, role, where, depth)
+        else:
+            raise RequestError("a content part must be an object", param=where)
+
+
+def read_part(reading: Reading, part: Json, role: Role, place: str, depth: int) -> None:
+    """One part; of a part that is no text, what text stands beside."""
+    kind = part.get("type")
+    known = isinstance(kind, str) and kind in TEXT_PARTS
     if not known:
-        reading.skip(PARTS.get(str(part.get("type")), "unknown_part"))
-    for key in ("text", "refusal", "thinking"):
-        if part.get(key) is not None:
-            if not isinstance(part[key], str):
+        reading.skip(PARTS.get(kind, "unknown_part") if isinstance(kind, str) else "unknown_part")
+    for key, each in part.items():
+        if key in TEXT_KEYS and each is not None:
+            by = TEXT_KEYS[key] or role
+            if isinstance(each, str):
+                reading.add(part, key, by, f"{place}.{key}")
+            elif isinstance(each, list) and depth > 1:
+                read_parts(reading, each, by, f"{place}.{key}", depth - 1)
+            else:
                 raise RequestError(f"{key} must be text", param=f"{place}.{key}")
-            reading.add(part, key, role, f"{place}.{key}")
+        elif known and key not in PLAIN_KEYS:
+            reading.pass_over(each)
 
 
 def read_audio(reading: Reading, audio: object, place: str) -> None:
     """A spoken answer: its transcript is read, its sound is not."""
     reading.skip("audio")
-    if isinstance(audio, dict) and isinstance(audio.get("transcript"), str):
-        reading.add(audio, "transcript", "assistant", f"{place}.audio.transcript")
+    if isinstance(audio, dict) and "transcript" in audio:
+        reading.add(audio, "transcript", "assistant", f"{place}.transcript")
 
 
-def read_calls(reading: Reading, message: Json, place: str) -> None:
+def read_calls(reading: Reading, calls: object, place: str) -> None:
     """The names and arguments of the tools that a message calls."""
-    calls = message.get("tool_calls")
-    if calls is not None and not isinstance(calls, list):
-        raise RequestError("tool_calls must be a list", param=f"{place}.tool_calls")
-    called = [(f"{place}.tool_calls[{i}]", call) for i, call in enumerate(calls or ())]
-    if isinstance(message.get("function_call"), dict):
-        called.append((place, {"function": message["function_call"]}))
-    for where, call in called:
+    if not isinstance(calls, list):
+        raise RequestError("tool_calls must be a list", param=place)
+    for index, call in enumerate(calls):
+        where = f"{place}[{index}]"
         if not isinstance(call, dict):
             raise RequestError("a tool call must be an object", param=where)
-        function, custom = call.get("function"), call.get("custom")
-        if isinstance(function, dict):
-            for key in ("name", "arguments"):
-                if key in function:
-                    reading.add(function, key, "assistant", f"{where}.function.{key}", "json" if key == "arguments" else "text")
-            if isinstance(function.get("arguments"), dict | list):
-                read_values(reading, function["arguments"], "assistant", f"{where}.function.arguments")
-        if isinstance(custom, dict):
-            for key in custom.keys() & {"name", "input"}:
-                reading.add(custom, key, "assistant", f"{where}.custom.{key}")
-        if not isinstance(function, dict) and not isinstance(custom, dict):
-            reading.skip("unknown_part")
+        for key, each in call.items():
+            if key in ("function", "custom"):
+                read_function(reading, each, f"{where}.{key}")
+            elif key not in ("id", "type", "index"):
+                reading.pass_over(each)
 
 
-def tools(payload: Json) -> Iterator[tuple[str, Json]]:
-    """The definitions of tools and functions, with their places."""
+def read_function(reading: Reading, function: object, place: str) -> None:
+    """A function that is called: its name, and its arguments as JSON source or, as some servers have them, as an object."""
+    if not isinstance(function, dict):
+        reading.pass_over(function)
+        return
+    for key, each in function.items():
+        if key == "arguments" and isinstance(each, dict | list):
+            read_values(reading, each, "assistant", f"{place}.arguments")
+        elif key == "arguments":
+            reading.add(function, key, "assistant", f"{place}.arguments", "json")
+        elif key in ("name", "input"):
+            reading.add(function, key, "assistant", f"{place}.{key}")
+        else:
+            reading.pass_over(each)
+
+
+def read_tools(reading: Reading, payload: Json) -> None:
+    """The definitions of tools and functions, and the schema of the answer: every text in them reaches the model."""
     for key in ("tools", "functions"):
         listed = payload.get(key)
         if listed is None:
             continue
         if not isinstance(listed, list) or not all(isinstance(tool, dict) for tool in listed):
             raise RequestError(f"{key} must be a list of objects", param=key)
-        yield from ((f"{key}[{index}]", tool) for index, tool in enumerate(listed))
-    shape = payload.get("response_format")
-    if isinstance(shape, dict):
-        yield "response_format", shape
-
-
-def read_tool(reading: Reading, tool: Json, place: str) -> None:
-    """All prose of a definition: names, descriptions, examples, the values it allows."""
-    read_values(reading, tool, "system", place)
-
-
-def read_values(reading: Reading, value: Any, role: Role, place: str, depth: int = DEPTH) -> None:
-    """Every string below `value`, but for the words of JSON Schema itself."""
-    if depth == 0:
-        reading.skip("unknown_field")
-        return
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, each in items:
-        where = f"{place}.{key}" if isinstance(value, dict) else f"{place}[{key}]"
-        if isinstance(each, str):
-            if key not in SCHEMA_WORDS:
-                reading.add(value, key, role, where)
-        elif isinstance(each, dict | list) and key not in ("required", "type"):
-            read_values(reading, each, role, where, depth - 1)
+        for index, tool in enumerate(listed):
+            read_values(reading, tool, "system", f"{key}[{index}]")
+    read_field(reading, payload, "response_format", "system")
 
 
 def read_settings(reading: Reading, payload: Json) -> None:
     """Texts beside the messages: the predicted answer, stop words, metadata, the end user's name."""
     prediction = payload.get("prediction")
     if isinstance(prediction, dict):
-        content = prediction.get("content")
-        if isinstance(content, list):
-            for index, part in enumerate(content):
-                read_part(reading, part, "user", f"prediction.content[{index}]", content, index)
-        elif content is not None:
-            reading.add(prediction, "content", "user", "prediction.content")
-    for key in ("stop", "user", "safety_identifier", "prompt_cache_key"):
-        if isinstance(payload.get(key), str):
-            reading.add(payload, key, "user", key)
-    for key in ("stop", "metadata"):
-        if isinstance(payload.get(key), list | dict):
-            read_values(reading, payload[key], "user", key)
+        if prediction.get("content") is not None:
+            read_content(reading, prediction, "user", "prediction.content")
+        for key in prediction.keys() - {"type", "content"}:
+            reading.pass_over(prediction[key])
+    else:
+        reading.pass_over(prediction)
+    for key in ("stop", "metadata", "user", "safety_identifier", "prompt_cache_key"):
+        read_field(reading, payload, key, "user")
 
 
-def choices(payload: object, *, of_stream: bool = False) -> list[Json]:
-    """The choices of a completion or chunk. Raises BackendBroken."""
-    found = payload.get("choices") if isinstance(payload, dict) else None
-    if found is None and of_stream and isinstance(payload, dict):
-        return []
-    if not isinstance(found, list) or not all(isinstance(choice, dict) for choice in found):
-        raise BackendBroken("the backend's answer is not a chat completion: it has no choices")
-    return found
+def read_field(reading: Reading, payload: Json, key: str, role: Role) -> None:
+    """A field that is a text, or holds texts at any depth."""
+    value = payload.get(key)
+    if isinstance(value, dict | list):
+        read_values(reading, value, role, key)
+    elif value is not None:
+        reading.add(payload, key, role, key)
 
 
-def read_delta(event: Event, index: Any, delta: Json) -> None:
-    """The pieces of text in one choice's delta."""
-    place = f"choices[{index}]"
-    for key, value in delta.items():
-        if key in ("content", "refusal") and isinstance(value, str):
-            add_piece(event, (index, key), delta, key, "assistant", f"{place}.{key}")
-        elif key in ("reasoning_content", "reasoning") and isinstance(value, str):
-            add_piece(event, (index, key), delta, key, "reasoning", f"{place}.{key}")
-        elif key == "tool_calls" and isinstance(value, list):
-            for call in value:
-                read_call_delta(event, index, call)
-        elif key == "function_call" and isinstance(value, dict):
-            read_function_delta(event, (index, "function_call"), value, place)
-        elif key == "audio" and isinstance(value, dict):
-            event.not_inspected.append("audio")
-            event.other = True
-            if isinstance(value.get("transcript"), str):
-                add_piece(event, (index, "transcript"), value, "transcript", "assistant", f"{place}.audio.transcript")
-        elif value is not None and value != "":
-            event.other = True
-            if key != "role" and has_text(value):
-                event.not_inspected.append("unknown_field")
-
-
-def read_call_delta(event: Event, index: Any, call: object) -> None:
-    """The pieces of one tool call; its id and type pass as they are."""
-    if not isinstance(call, dict):
-        raise BackendBroken("the backend's stream has a tool call that is no object")
-    number = call.get("index", 0)
-    place = f"choices[{index}].tool_calls[{number}]"
-    event.other = event.other or bool(call.get("id") or call.get("type"))
-    if isinstance(call.get("function"), dict):
-        read_function_delta(event, (index, "tool_calls", number), call["function"], place)
-    if isinstance(call.get("custom"), dict):
-        custom = call["custom"]
-        if isinstance(custom.get("input"), str):
-            add_piece(event, (index, "custom", number), custom, "input", "assistant", f"{place}.custom.input")
-        if isinstance(custom.get("name"), str):
-            event.other = True
-            event.deltas.append(Delta((index, "name", number), Slot(custom, "name"), custom["name"], "assistant", place, once=True))
-
-
-def read_function_delta(event: Event, channel: tuple[Any, ...], function: Json, place: str) -> None:
-    """A function's name comes at once, its arguments in pieces."""
-    name = function.get("name")
-    if isinstance(name, str) and name:
-        event.other = True
-        event.deltas.append(Delta((*channel, "name"), Slot(function, "name"), name, "assistant", f"{place}.name", once=True))
-    if isinstance(function.get("arguments"), str):
-        slot = Slot(function, "arguments")
-        event.deltas.append(Delta(channel, slot, function["arguments"], "assistant", f"{place}.arguments", "json"))
-
-
-def add_piece(event: Event, channel: Hashable, holder: Json, key: str, role: Role, place: str) -> None:
-    event.deltas.append(Delta(channel, Slot(holder, key), holder[key], role, place))
+def read_values(reading: Reading, value: Any, role: Role, place: str, depth: int = DEPTH) -> None:
+    """Every text below `value`, but for the values that JSON Schema itself knows."""
+    if depth == 0:
+        reading.pass_over(value)
+        return
+    named = isinstance(value, dict)
+    for number, (key, each) in enumerate(value.items() if named else enumerate(value)):
+        if not isinstance(each, str | dict | list):
+            continue
+        where = f"{place}.{key}" if named and key in VOCABULARY else f"{place}[{number}]"
+        if not isinstance(each, str):
+            read_values(reading, each, role, where, depth - 1)
+        elif each not in SCHEMA_VALUES:
+            reading.add(value, key, role, where)
 
 
 def delta_of(channel: tuple[Any, ...], text: str) -> Json:
@@ -353,12 +337,3 @@ def chunk(like: Json, index: Any, delta: Json, finish: str | None = None) -> Jso
     made = {key: like[key] for key in KEPT if key in like and key != "usage"}
     made.setdefault("object", "chat.completion.chunk")
     return made | {"choices": [{"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}]}
-
-
-def has_text(value: Any, depth: int = DEPTH) -> bool:
-    """Whether a value holds any text at all."""
-    if isinstance(value, str):
-        return bool(value)
-    if isinstance(value, dict | list) and depth:
-        return any(has_text(each, depth - 1) for each in (value.values() if isinstance(value, dict) else value))
-    return isinstance(value, dict | list) and bool(value)

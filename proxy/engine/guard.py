@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from proxy.core import Action, Check, CheckKind, Decision, Direction, Failure, Finding, Report, Segment
 from proxy.engine.growing import Growing
 from proxy.engine.plan import Combine, Plan, Planner, Unit
+from proxy.errors import CheckOverloaded
 from proxy.metrics import Metrics
 from proxy.policy import Policy, PolicySet, decide
 from proxy.settings import Settings
@@ -25,14 +26,14 @@ class Verdict:
     texts: Mapping[int, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Runner:
     """Where checks run: on the event loop when there is little to read, in a thread when there is much."""
 
     settings: Settings
     metrics: Metrics
     threads: ThreadPoolExecutor
-    waiting: int = 0
+    given: set[Future[Sequence[Report]]] = field(default_factory=set)  # to the threads; until it has ended, whoever waits for it
 
     async def run(self, unit: Unit, segments: Sequence[Segment], direction: Direction) -> tuple[Sequence[Report], list[Failure]]:
         """The unit's reports, or its failures when it has none to give."""
@@ -43,7 +44,7 @@ class Runner:
             return await self.in_thread(unit.check, segments, unit.timeout), []
         except TimeoutError:
             return (), unit.failures("timeout")
-        except OverflowError:
+        except CheckOverloaded:
             return (), unit.failures("overload")
         except Exception:  # noqa: BLE001 - whatever a check dies of, its rules act by their on_error
             return (), unit.failures("error")
@@ -51,17 +52,13 @@ class Runner:
             self.metrics.checked(unit.label, direction, time.perf_counter() - begun)
 
     async def in_thread(self, check: Check, segments: Sequence[Segment], timeout: float) -> Sequence[Report]:
-        """Off the event loop; raises OverflowError when too many wait, TimeoutError when it takes too long."""
-        if self.waiting >= self.settings.check_queue:
-            raise OverflowError
-        self.waiting += 1
+        """Off the event loop; raises CheckOverloaded when too many wait, TimeoutError when it takes too long."""
+        if len(self.given) >= self.settings.check_queue + self.settings.check_threads:
+            raise CheckOverloaded("too many calls of checks wait for a thread")
         future = self.threads.submit(check, segments)
-        future.add_done_callback(lambda _: self.done())
+        self.given.add(future)
+        future.add_done_callback(self.given.discard)
         return await asyncio.wait_for(asyncio.wrap_future(future), timeout)
-
-    def done(self) -> None:
-        """One piece of work less waits; it counts until it has really ended, whoever stopped waiting for it."""
-        self.waiting -= 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from proxy.core import Action, Check, CheckKind, Direction, Failure, Role
+from proxy.core import ROLES, Action, Check, CheckKind, Direction, Failure, Role, Segment, Trouble
 from proxy.policy import Policy, Rule
 
 Combine = Callable[[Iterable[Check]], tuple[Check, ...]]
@@ -35,23 +35,23 @@ class Unit:
         """Whether a text of this role concerns it."""
         return self.roles is None or role in self.roles
 
-    def failures(self, kind: str) -> list[Failure]:
+    def failures(self, kind: Trouble) -> list[Failure]:
         """What it means that the whole unit gave no answer."""
-        return [Failure(name, variant, kind) for name, variant in self.check.names]  # type: ignore[arg-type]  # a Trouble
+        return [Failure(name, variant, kind) for name, variant in self.check.names]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The units of one direction.
 
-    `whole` runs on texts that are all there. On growing texts `binding` runs for the findings that a rule may redact or block
-    for, and what it has not settled is held back; `advisory` runs for the others, and holds nothing back.
+    `whole` runs on texts that are all there. On growing texts of a role, `binding` runs for the findings that a rule may redact
+    or block for, and what it has not settled is held back; `advisory` runs for the others, and holds nothing back. A role that no
+    rule is about is in neither.
     """
 
-    direction: Direction
     whole: tuple[Unit, ...]
-    binding: tuple[Unit, ...]
-    advisory: tuple[Unit, ...]
+    binding: Mapping[Role, tuple[Unit, ...]]
+    advisory: Mapping[Role, tuple[Unit, ...]]
 
 
 class Planner:
@@ -64,12 +64,20 @@ class Planner:
     def plan(self, policies: Sequence[Policy], direction: Direction) -> Plan:
         """The plan of these policies together."""
         rules = [rule for policy in policies for rule in policy.rules if direction in rule.directions]
-        binding = categories([rule for rule in rules if binds(rule)])
-        advisory = {use: more - binding.get(use, frozenset()) for use, more in categories(rules).items()}
-        whole = self.units(rules, categories(rules))
+        plan = Plan(self.units(rules, categories(rules)), {}, {})
         if direction == "prompt":
-            return Plan(direction, whole, (), ())
-        return Plan(direction, whole, self.units(rules, binding), self.units(rules, advisory))
+            return plan
+        binding: dict[Role, tuple[Unit, ...]] = {}
+        advisory: dict[Role, tuple[Unit, ...]] = {}
+        for role in ROLES:
+            concerned = [rule for rule in rules if rule.roles is None or role in rule.roles]
+            bound = categories([rule for rule in concerned if binds(rule)])
+            others = {use: more - bound.get(use, frozenset()) for use, more in categories(concerned).items()}
+            if units := self.units(concerned, bound):
+                binding[role] = units
+            if units := self.units(concerned, others):
+                advisory[role] = units
+        return Plan(plan.whole, binding, advisory)
 
     def units(self, rules: Sequence[Rule], needed: Mapping[tuple[str, str], frozenset[str]]) -> tuple[Unit, ...]:
         """The units that find these categories."""
@@ -78,7 +86,10 @@ class Planner:
             return ()
         if uses not in self.built:
             options = {(rule.check, rule.variant): rule.options for rule in rules}
-            self.built[uses] = self.combine([self.build(use, options[use.check, use.variant]) for use in uses])
+            made = self.combine([self.build(use, options[use.check, use.variant]) for use in uses])
+            for check in made:
+                check([Segment("", "user")])  # what a check puts off until it is first asked happens now, not in a call
+            self.built[uses] = made
         return tuple(self.unit(check, rules) for check in self.built[uses])
 
     def build(self, use: Use, options: BaseModel) -> Check:

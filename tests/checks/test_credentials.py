@@ -58,13 +58,15 @@ def made(shape: str, seed: int = 1, *, fill: str = "") -> str:
     def field(match: re.Match[str]) -> str:
         name, count = match.groups()
         special = {
-            "crc": lambda: crc62(match.string[:0] + drawn[-1]),
+            "crc": lambda: crc62(drawn[-1]),
             "jwt": lambda: encoded('{"alg":"HS256","typ":"JWT"}') + "." + encoded(json.dumps({"sub": str(rng.random())})),
             "pem": lambda: pem(rng, "RSA PRIVATE KEY").removeprefix(f"{DASHES}BEGIN RSA "),
             "snowflake": lambda: encoded(str(rng.randrange(10**17, 10**18))),
             "basic": lambda: encoded("admin:" + "".join(rng.choices(BASE62, k=13))),
         }
-        drawn.append((fill * int(count) if fill else "".join(rng.choices(ALPHABETS[name], k=int(count)))) if count else special[name]())
+        drawn.append(
+            (fill * int(count) if fill else "".join(rng.choices(ALPHABETS[name], k=int(count)))) if count else special[name]()
+        )
         return drawn[-1]
 
     drawn: list[str] = []
@@ -96,7 +98,9 @@ every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.cat
 @every_kind
 def test_every_kind_finds_its_examples_in_any_surroundings(kind: Kind) -> None:
     """Each row of the table finds what its shape makes, between spaces, quotes, brackets, line ends and a sentence's words."""
-    for seed, (left, right) in enumerate([("", ""), ("use ", " now"), ('"', '",'), ("(", ")\n"), ("x = \n", "\n"), ("\\n", "\\n")]):
+    for seed, (left, right) in enumerate(
+        [("", ""), ("use ", " now"), ('"', '",'), ("(", ")\n"), ("x = \n", "\n"), ("\\n", "\\n")]
+    ):
         example = made(kind.shape, seed)
         text = left + example + right
         hits = [f for f in found(text, kind.category) if f.start >= len(left)]
@@ -110,10 +114,10 @@ def test_every_kind_is_silent_about_its_near_misses(kind: Kind) -> None:
     if "{pem}" in kind.shape:
         misses = [f"{DASHES}BEGIN RSA PRIVATE KEY{DASHES}\n...\n{DASHES}END RSA PRIVATE KEY{DASHES}"]
     else:
-        long = max(re.findall(r":(\d+)\}", kind.shape), key=int, default="")
-        short = kind.shape.replace(f":{long}}}", ":3}") if long else ""
-        short = re.sub(r"\{(?:crc|basic|jwt|snowflake)\}", "abc", short or kind.shape)
-        misses = [made(short)] + ([made(kind.shape, fill="x")] if "{crc}" not in kind.shape and long else [])
+        short = re.sub(r"\{(?:crc|basic|jwt|snowflake)\}", "abc", re.sub(r":\d{2,}\}", ":3}", kind.shape))
+        misses = [made(short)] if kind.proof != "url" else []  # a password in a URL may be short
+        misses += [made(kind.shape, fill="x")] if not re.search(r"\{(?:crc|basic|jwt)\}", kind.shape) else []
+    assert misses
     for miss in misses:
         assert not found(miss, kind.category), "a near miss was reported"
 
@@ -122,10 +126,12 @@ def test_every_kind_is_silent_about_its_near_misses(kind: Kind) -> None:
 def test_no_letter_may_touch_a_token(kind: Kind) -> None:
     """A token in the middle of a longer word is no token."""
     if kind.edges:
-        pattern = re.compile(written(kind)[0])
-        glued = "Q" + made(kind.shape)
-        start = 1 + (pattern.search(glued[1:]) or pytest.fail("no match")).start()
-        assert not [f for f in found(glued, kind.category) if start == 1 and f.start <= 1]
+        example = made(kind.shape)
+        begin = re.search(written(kind)[0], example)
+        assert begin
+        token = example[begin.start() :]
+        assert found(token, kind.category)
+        assert not [f for f in found(f"Q{token}", kind.category) if f.start <= 1]
 
 
 def test_the_table_is_sound() -> None:
@@ -158,8 +164,10 @@ def test_github_checksum_is_that_of_real_tokens() -> None:
     assert [f.score for f in found(token[:-1] + "8", "GITHUB_TOKEN")] == [0.85]
 
 
-@pytest.mark.parametrize("label", ["RSA PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY", "PRIVATE KEY", "ENCRYPTED PRIVATE KEY",
-                                   "PGP PRIVATE KEY BLOCK"])  # fmt: skip  # one list, two lines
+@pytest.mark.parametrize(
+    "label",
+    ["RSA PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY", "PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "PGP PRIVATE KEY BLOCK"],
+)
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\\n", "\n    "])
 def test_a_private_key_is_reported_whole(label: str, newline: str) -> None:
     """From BEGIN to END, however its lines are joined."""
@@ -221,22 +229,61 @@ def test_the_secret_alone_is_reported(text: str, secret: str) -> None:
     assert set(secrets_in(text)) == {secret}
 
 
-@pytest.mark.parametrize("text", [
-    "password = get_password()", 'api_key=os.environ["KEY"]', "api_key = os.getenv('OPENAI_API_KEY')", "token: string", "password?: string;",
-    "your password is required", "Your password must be at least 12 characters", '"password": "Your password"', "password: <password>",
-    "password=${DB_PASSWORD}", "password: $PASSWORD", "password: {{ vault_password }}", "password = config.database.password2",
-    "password: ********", "PASSWORD=changeme", 'password: "password"', "secret: my-secret-name", "token = response.json()['token']",
-    "a=function(e){this.token=t.token,password:e.password,secret:n.secret1}", "max_tokens=4096", "the secretary: Margaret Thatcher1979",
-    "secretName: kube-system-token-7", "AUTH_TOKEN=AZURE_OPENAI_API_KEY", "token: 12345678901234567890", "passwordless: true123456",
-    "postgres://user:password@localhost/db", "postgres://user:<password>@localhost/db", "https://user:${TOKEN}@github.com/a/b",
-    "postgres://postgres:postgres@localhost:5432/postgres", "https://example.com:8080/path?email=foo@bar.com", "ssh://git@github.com:22/a/b",
-    "docker run -u 1000:1000 image", "git push -u origin:main", "a basic understanding of things", "a bearer of extraordinarily bad news",
-    "token: " + made("{hex:8}-{hex:4}-{hex:4}-{hex:4}-{hex:12}"), "commit " + HEX, "sha256:" + made("{hex:64}"), 'etag: W/"' + HEX[:32] + '"',
-    "traceparent: 00-" + made("{hex:32}-{hex:16}") + "-01", 'integrity="sha512-' + made("{b64:86}") + '=="',
-    "data:image/png;base64," + made("{b64:400}"), ".a{background:url(#b);color:#00ff00}", 'version = "4ab0641"', "ssh-ed25519 " + made("{b64:68}"),
-    "Bearer YOUR_API_KEY_GOES_HERE", "sk-your-api-key-goes-right-here-please", "[JWT](https://www.iana.org/assignments/jwt/jwt.xhtml)",
-    f"{DASHES}BEGIN PUBLIC KEY{DASHES}\n" + made("{b64:64}") + f"\n{DASHES}END PUBLIC KEY{DASHES}", "eyJ" + made("{url:30}.eyJ{url:30}.{url:30}"),
-])  # fmt: skip  # a list reads better in rows
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password = get_password()",
+        'api_key=os.environ["KEY"]',
+        "api_key = os.getenv('OPENAI_API_KEY')",
+        "token: string",
+        "password?: string;",
+        "your password is required",
+        "Your password must be at least 12 characters",
+        '"password": "Your password"',
+        "password: <password>",
+        "password=${DB_PASSWORD}",
+        "password: $PASSWORD",
+        "password: {{ vault_password }}",
+        "password = config.database.password2",
+        "password: ********",
+        "PASSWORD=changeme",
+        'password: "password"',
+        "secret: my-secret-name",
+        "token = response.json()['token']",
+        "a=function(e){this.token=t.token,password:e.password,secret:n.secret1}",
+        "max_tokens=4096",
+        "the secretary: Margaret Thatcher1979",
+        "secretName: kube-system-token-7",
+        "AUTH_TOKEN=AZURE_OPENAI_API_KEY",
+        "token: 12345678901234567890",
+        "passwordless: true123456",
+        "postgres://user:password@localhost/db",
+        "postgres://user:<password>@localhost/db",
+        "https://user:${TOKEN}@github.com/a/b",
+        "postgres://postgres:postgres@localhost:5432/postgres",
+        "https://example.com:8080/path?email=foo@bar.com",
+        "ssh://git@github.com:22/a/b",
+        "docker run -u 1000:1000 image",
+        "git push -u origin:main",
+        "a basic understanding of things",
+        "a bearer of extraordinarily bad news",
+        "token: " + made("{hex:8}-{hex:4}-{hex:4}-{hex:4}-{hex:12}"),
+        "commit " + HEX,
+        "sha256:" + made("{hex:64}"),
+        'etag: W/"' + HEX[:32] + '"',
+        "traceparent: 00-" + made("{hex:32}-{hex:16}") + "-01",
+        'integrity="sha512-' + made("{b64:86}") + '=="',
+        "data:image/png;base64," + made("{b64:400}"),
+        ".a{background:url(#b);color:#00ff00}",
+        'version = "4ab0641"',
+        "ssh-ed25519 " + made("{b64:68}"),
+        "Bearer YOUR_API_KEY_GOES_HERE",
+        "sk-your-api-key-goes-right-here-please",
+        "[JWT](https://www.iana.org/assignments/jwt/jwt.xhtml)",
+        f"{DASHES}BEGIN PUBLIC KEY{DASHES}\n" + made("{b64:64}") + f"\n{DASHES}END PUBLIC KEY{DASHES}",
+        "eyJ" + made("{url:30}.eyJ{url:30}.{url:30}"),
+    ],
+)
 def test_what_is_no_secret_passes(text: str) -> None:
     """References, calls, types, placeholders, words, hashes, identifiers and encoded data are not secrets."""
     assert secrets_in(text) == []
@@ -261,7 +308,25 @@ def test_options_are_checked() -> None:
 
 piece = st.one_of(
     st.builds(made, st.sampled_from([kind.shape for kind in KINDS]), st.integers(0, 50)),
-    st.sampled_from(["password", "secret:", "= ", "\n", "https://u:", "@h ", "token is ", "Bearer ", " ", "the end.", DASHES, "\\n", '"', "é", "K"]),
+    st.sampled_from(
+        [
+            "password",
+            "secret:",
+            "= ",
+            "\n",
+            "https://u:",
+            "@h ",
+            "token is ",
+            "Bearer ",
+            " ",
+            "the end.",
+            DASHES,
+            "\\n",
+            '"',
+            "é",
+            "K",
+        ]
+    ),
     st.text(max_size=8),
 )
 
@@ -304,8 +369,27 @@ def test_the_screen_misses_nothing(pieces: list[str]) -> None:
         assert any(re.search(form, fold(text)) for form in forms)
 
 
-@pytest.mark.parametrize("unit", ["a", "=", "password=", "password: ", "secret is ", f"{DASHES}BEGIN RSA PRIVATE KEY{DASHES}", "eyJ", "eyJhbGciOiJ9.",
-                                  "http://", "a:b@", ";password=", "sk-proj-", "token", "\t", "A/+", "-u a:"])  # fmt: skip  # one list
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a",
+        "=",
+        "password=",
+        "password: ",
+        "secret is ",
+        f"{DASHES}BEGIN RSA PRIVATE KEY{DASHES}",
+        "eyJ",
+        "eyJhbGciOiJ9.",
+        "http://",
+        "a:b@",
+        ";password=",
+        "sk-proj-",
+        "token",
+        "\t",
+        "A/+",
+        "-u a:",
+    ],
+)
 def test_hostile_texts_come_to_an_end(unit: str) -> None:
     """A hundred thousand characters of one thing, alone or after a name, do not make the expressions backtrack without end."""
     for text in (unit * (100_000 // len(unit)), "password" + unit * (100_000 // len(unit)) + '"'):

@@ -1,0 +1,119 @@
+"""`parapet serve`: the proxy, in one process or several."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from proxy import logs, settings
+from proxy.app import create_app
+from proxy.cli.common import Commands, add_config, loaded
+from proxy.errors import SettingError
+from proxy.settings import Settings
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus-client's processes count together
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "serve", help="serve the proxy (without a configuration: the shipped policies, the embedded backend)"
+    )
+    add_config(parser)
+    parser.add_argument("--host", help="the address to listen on")
+    parser.add_argument("--port", type=int, help="the port to listen on; 0 takes a free one")
+    parser.add_argument("--workers", type=int, help="the number of processes")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    told = {name: getattr(arguments, name) for name in ("host", "port", "workers")}
+    given = loaded(arguments, **told)
+    listener = listen(given)
+    hand_down(arguments, {**told, "port": listener.getsockname()[1]})
+    if given.workers == 1:
+        return serve(given, listener)
+    with tempfile.TemporaryDirectory(prefix="parapet-metrics-") as folder:
+        os.environ.setdefault(SHARED, folder)
+        return serve_many(given, listener)
+
+
+def listen(given: Settings) -> socket.socket:
+    """The socket that is served. Raises SettingError when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in given.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((given.host, given.port))
+    except OSError as error:
+        listener.close()
+        place = given.source("port" if given.source("port") != "default" else "host")
+        raise SettingError(
+            "host and port", f"{given.host}:{given.port}", f"an address that is free ({error.strerror})", place
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def hand_down(arguments: argparse.Namespace, told: dict[str, object]) -> None:
+    """What the command line says, in the variables from which worker processes read their settings."""
+    if arguments.config:
+        os.environ["PARAPET_CONFIG"] = str(Path(arguments.config).resolve())
+    os.environ.update({f"PARAPET_{name.upper()}": str(value) for name, value in told.items() if value is not None})
+
+
+def serve(given: Settings, listener: socket.socket) -> int:
+    """One process."""
+    logs.configure(given.log_level, given.log_format)
+    app = create_app(given)
+    announce(given, listener)
+    uvicorn.Server(server_config(given, app)).run([listener])
+    return 0
+
+
+def serve_many(given: Settings, listener: socket.socket) -> int:
+    """Several processes behind one socket; one that dies is replaced."""
+    logs.configure(given.log_level, given.log_format)
+    config = server_config(given, "proxy.cli.serve:worker")
+    announce(given, listener)
+    Multiprocess(config, sockets=[listener]).run()
+    return 0
+
+
+def worker() -> object:
+    """The application of one worker process, from the variables that its parent set."""
+    given = settings.load(None, os.environ, {})
+    logs.configure(given.log_level, given.log_format)
+    return create_app(given, shared_metrics=True)
+
+
+def server_config(given: Settings, app: Any) -> uvicorn.Config:
+    """How the server is set up, for an application or for the name of a function that makes it."""
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=given.workers,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(given.shutdown_grace)),
+    )
+
+
+def announce(given: Settings, listener: socket.socket) -> None:
+    """Say where the proxy is."""
+    host, port = listener.getsockname()[:2]
+    where = f"[{host}]" if ":" in host else host
+    print(f"parapet: http://{where}:{port}/v1 serves {', '.join(given.pools)}; metrics at /metrics", file=sys.stderr)

@@ -1,0 +1,129 @@
+"""One chunk of OpenAI's streamed chat completions: its pieces of text, and what else it says. This is the hot path of streams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proxy.core import Role
+from proxy.dialects.base import Delta, Event, Json, Slot, has_text
+from proxy.errors import BackendBroken
+
+CHUNK_FIELDS = frozenset(  # `obfuscation` is padding of random length, `provider` the name of a company
+    "id object created model choices usage system_fingerprint service_tier obfuscation provider error".split()
+)
+CHOICE_FIELDS = frozenset(("index", "delta", "finish_reason", "logprobs"))
+PIECES: dict[str, Role] = {
+    "content": "assistant",
+    "refusal": "assistant",
+    "reasoning": "reasoning",
+    "reasoning_content": "reasoning",
+}
+
+
+def read_chunk(payload: Json) -> Event:
+    """The event of a chunk. Raises BackendBroken."""
+    event = Event(payload)
+    choices = payload.get("choices") or ()
+    if not isinstance(choices, list | tuple):
+        raise BackendBroken("the backend's stream has a chunk whose choices are no list")
+    event.other = not choices or bool(payload.get("usage"))
+    notice(event, payload, CHUNK_FIELDS)
+    for choice in choices:
+        if not isinstance(choice, dict):
+            raise BackendBroken("the backend's stream has a choice that is no object")
+        index = number(choice.get("index"), 0)
+        event.groups.append(index)
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            read_delta(event, index, delta)
+        elif delta is not None:
+            raise BackendBroken("the backend's stream has a delta that is no object")
+        if choice.get("logprobs"):
+            event.repeats.append(Slot(choice, "logprobs"))
+        if choice.get("finish_reason"):  # some servers send an empty text in its place until the end
+            event.ending.append(index)
+            event.other = True
+        notice(event, choice, CHOICE_FIELDS)
+    return event
+
+
+def number(index: object, missing: int) -> int:
+    """The index of a choice or a tool call. Raises BackendBroken."""
+    if index is None:
+        return missing
+    if type(index) is not int:
+        raise BackendBroken("the backend's stream has an index that is no whole number")
+    return index
+
+
+def notice(event: Event, holder: Json, known: frozenset[str]) -> None:
+    """Fields that are not known pass with the event, and are counted when there is text in them."""
+    for key in holder.keys() - known:
+        if holder[key] is not None:
+            event.other = True
+            if has_text(holder[key]):
+                event.not_inspected.append("unknown_field")
+
+
+def read_delta(event: Event, index: int, delta: Json) -> None:
+    """The pieces of text in one choice's delta."""
+    for key, value in delta.items():
+        if value is None or value == "":
+            continue
+        role = PIECES.get(key)
+        if role is not None and isinstance(value, str):
+            event.deltas.append(Delta((index, key), Slot(delta, key), value, role, f"choices[{index}].{key}"))
+        elif key == "tool_calls" and isinstance(value, list):
+            for position, call in enumerate(value):
+                read_call(event, index, call, position)
+        elif key == "function_call" and isinstance(value, dict):
+            read_function(event, (index, "function_call"), value, f"choices[{index}].function_call")
+        elif key == "audio" and isinstance(value, dict):
+            read_audio(event, index, value)
+        else:
+            event.other = True
+            if key != "role" and has_text(value):
+                event.not_inspected.append("unknown_field")
+
+
+def read_audio(event: Event, index: int, audio: Json) -> None:
+    """A spoken answer: its transcript is read, its sound is not."""
+    event.not_inspected.append("audio")
+    event.other = True
+    if isinstance(audio.get("transcript"), str) and audio["transcript"]:
+        place = f"choices[{index}].audio.transcript"
+        event.deltas.append(Delta((index, "transcript"), Slot(audio, "transcript"), audio["transcript"], "assistant", place))
+
+
+def read_call(event: Event, index: int, call: Any, position: int) -> None:
+    """The pieces of one tool call; its id and type pass as they are."""
+    if not isinstance(call, dict):
+        raise BackendBroken("the backend's stream has a tool call that is no object")
+    order = number(call.get("index"), position)
+    place = f"choices[{index}].tool_calls[{order}]"
+    for key, value in call.items():
+        if key == "function" and isinstance(value, dict):
+            read_function(event, (index, "tool_calls", order), value, f"{place}.function")
+        elif key == "custom" and isinstance(value, dict):
+            read_function(event, (index, "custom", order), value, f"{place}.custom")
+        elif key != "index" and value:
+            event.other = True
+            if key not in ("id", "type") and has_text(value):
+                event.not_inspected.append("unknown_field")
+
+
+def read_function(event: Event, channel: tuple[Any, ...], function: Json, place: str) -> None:
+    """A function's name comes at once, its arguments (JSON) or input (text) in pieces."""
+    for key, value in function.items():
+        slot, where = Slot(function, key), f"{place}.{key}"
+        if value == "":
+            continue
+        if key in ("arguments", "input") and isinstance(value, str):
+            form = "json" if key == "arguments" else "text"
+            event.deltas.append(Delta(channel, slot, value, "assistant", where, form))  # type: ignore[arg-type]  # a Form
+        elif value:
+            event.other = True
+            if key == "name" and isinstance(value, str):
+                event.deltas.append(Delta((*channel, "name"), slot, value, "assistant", where, once=True))
+            elif has_text(value):
+                event.not_inspected.append("unknown_field")

@@ -1,0 +1,308 @@
+"""Every text of a chat request, an answer and a stream is read at its place, and writing changes that place alone."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.dialects import OpenAIChat, Reading
+from proxy.errors import BackendBroken, RequestError
+
+CHAT = OpenAIChat()
+PLANT = "planted"
+FUNCTION = {"name": "f", "arguments": "{}"}
+
+
+def message(**fields: Any) -> dict[str, Any]:
+    return {"model": "m", "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", **fields}]}
+
+
+def request(**fields: Any) -> dict[str, Any]:
+    return {"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}
+
+
+def tool(**function: Any) -> dict[str, Any]:
+    return request(tools=[{"type": "function", "function": {"name": "f", **function}}])
+
+
+M = "messages[1]"
+REQUESTS: dict[str, dict[str, Any]] = {
+    f"{M}.content": message(content=PLANT),
+    f"{M}.content[0].text": message(content=[{"type": "text", "text": PLANT}]),
+    f"{M}.content[1]": message(content=["a", PLANT]),
+    f"{M}.content[0].refusal": message(content=[{"type": "refusal", "refusal": PLANT}]),
+    f"{M}.content[0].thinking": message(content=[{"type": "thinking", "thinking": PLANT}]),
+    f"{M}.content[0].thinking[0].text": message(content=[{"type": "thinking", "thinking": [{"type": "text", "text": PLANT}]}]),
+    f"{M}.name": message(content="a", name=PLANT),
+    f"{M}.refusal": message(refusal=PLANT),
+    f"{M}.reasoning": message(reasoning=PLANT),
+    f"{M}.reasoning_content": message(reasoning_content=PLANT),
+    f"{M}.tool_calls[0].function.name": message(tool_calls=[{"id": "1", "function": {"name": PLANT, "arguments": ""}}]),
+    f"{M}.tool_calls[1].function.arguments": message(tool_calls=[{"function": FUNCTION}, {"function": {"arguments": PLANT}}]),
+    f"{M}.tool_calls[0].function.arguments[0]": message(tool_calls=[{"function": {"arguments": {"to": PLANT}}}]),
+    f"{M}.tool_calls[0].custom.input": message(tool_calls=[{"type": "custom", "custom": {"name": "c", "input": PLANT}}]),
+    f"{M}.function_call.arguments": message(function_call={"name": "f", "arguments": PLANT}),
+    f"{M}.function_call.name": message(function_call={"name": PLANT, "arguments": "{}"}),
+    f"{M}.audio.transcript": message(audio={"id": "a", "transcript": PLANT}),
+    "tools[0].function.name": request(tools=[{"type": "function", "function": {"name": PLANT}}]),
+    "tools[0].function.description": tool(description=PLANT),
+    "tools[0].function.parameters.properties[0].description": tool(parameters={"properties": {"x": {"description": PLANT}}}),
+    "tools[0].function.parameters.properties.type.description": tool(parameters={"properties": {"type": {"description": PLANT}}}),
+    "tools[0].function.parameters.properties[0].enum[1]": tool(parameters={"properties": {"x": {"enum": ["a", PLANT]}}}),
+    "tools[0].function.parameters.properties[0].pattern": tool(parameters={"properties": {"x": {"pattern": PLANT}}}),
+    "tools[0].function.parameters.required[0]": tool(parameters={"required": [PLANT]}),
+    "tools[0].function.parameters.default": tool(parameters={"default": PLANT}),
+    "tools[0].custom.format.grammar.definition": request(tools=[{"custom": {"format": {"grammar": {"definition": PLANT}}}}]),
+    "functions[0].description": request(functions=[{"name": "f", "description": PLANT}]),
+    "response_format.json_schema.description": request(
+        response_format={"type": "json_schema", "json_schema": {"description": PLANT}}
+    ),
+    "prediction.content": request(prediction={"type": "content", "content": PLANT}),
+    "prediction.content[0].text": request(prediction={"content": [{"type": "text", "text": PLANT}]}),
+    "stop": request(stop=PLANT),
+    "stop[1]": request(stop=["a", PLANT]),
+    "user": request(user=PLANT),
+    "metadata[0]": request(metadata={"ticket": PLANT}),
+    "metadata.type": request(metadata={"type": PLANT}),
+    "safety_identifier": request(safety_identifier=PLANT),
+    "prompt_cache_key": request(prompt_cache_key=PLANT),
+}
+
+
+def answer(**fields: Any) -> dict[str, Any]:
+    other = {"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}
+    return {"id": "c", "choices": [other, {"index": 1, "message": {"role": "assistant", **fields}, "finish_reason": "stop"}]}
+
+
+A = "choices[1].message"
+ANSWERS: dict[str, dict[str, Any]] = {
+    f"{A}.content": answer(content=PLANT),
+    f"{A}.content[0].text": answer(content=[{"type": "text", "text": PLANT}]),
+    f"{A}.refusal": answer(content=None, refusal=PLANT),
+    f"{A}.reasoning": answer(content=None, reasoning=PLANT),
+    f"{A}.reasoning_content": answer(content="", reasoning_content=PLANT),
+    f"{A}.tool_calls[0].function.arguments": answer(tool_calls=[{"id": "1", "function": {"name": "f", "arguments": PLANT}}]),
+    f"{A}.tool_calls[0].function.name": answer(tool_calls=[{"id": "1", "function": {"name": PLANT, "arguments": ""}}]),
+    f"{A}.tool_calls[0].custom.input": answer(tool_calls=[{"id": "1", "custom": {"input": PLANT}}]),
+    f"{A}.function_call.arguments": answer(function_call={"name": "f", "arguments": PLANT}),
+    f"{A}.audio.transcript": answer(content=None, audio={"transcript": PLANT, "data": "AAAA"}),
+}
+
+
+def planted(reading: Reading) -> list[int]:
+    return [index for index, segment in enumerate(reading.segments) if segment.text == PLANT]
+
+
+def check_place(reading: Reading, payload: dict[str, Any], place: str) -> None:
+    before = orjson.dumps(payload)
+    [index] = planted(reading)
+    assert reading.segments[index].place == place
+    reading.write({index: "<CHANGED>"})
+    assert orjson.dumps(payload) == before.replace(PLANT.encode(), b"<CHANGED>")
+
+
+@pytest.mark.parametrize("place", REQUESTS)
+def test_a_text_in_a_request_is_read_at_its_place(place: str) -> None:
+    """It is found once, named by its place, and writing changes it and nothing else."""
+    payload = copy.deepcopy(REQUESTS[place])
+    check_place(CHAT.read(payload), payload, place)
+
+
+@pytest.mark.parametrize("place", ANSWERS)
+def test_a_text_in_an_answer_is_read_at_its_place(place: str) -> None:
+    """The same for each choice of a completion."""
+    payload = copy.deepcopy(ANSWERS[place])
+    check_place(CHAT.read_answer(payload), payload, place)
+
+
+@pytest.mark.parametrize(
+    ("role", "seen"),
+    [
+        ("system", "system"),
+        ("developer", "system"),
+        ("user", "user"),
+        ("assistant", "assistant"),
+        ("tool", "tool"),
+        ("function", "tool"),
+    ],
+)
+def test_every_role_is_known(role: str, seen: str) -> None:
+    """The roles of the API are those that policies name."""
+    reading = CHAT.read({"model": "m", "messages": [{"role": role, "content": "x", "tool_call_id": "t"}]})
+    assert [segment.role for segment in reading.segments] == [seen]
+    assert reading.not_inspected == {}
+
+
+@pytest.mark.parametrize(
+    ("payload", "counted"),
+    [
+        (message(content=[{"type": "image_url", "image_url": {"url": "data:..."}}]), {"image": 1}),
+        (message(content=[{"type": "input_audio", "input_audio": {}}, {"type": "file", "file": {}}]), {"audio": 1, "file": 1}),
+        (message(content=[{"type": "video_url"}, {"type": "hologram"}, {"type": ["x"]}, {}]), {"video": 1, "unknown_part": 3}),
+        (message(content=[{"type": "text", "text": "a", "note": PLANT}]), {"unknown_field": 1}),
+        (message(content=[{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]), {}),
+        (message(content="a", x_note=PLANT, y=7, z=[]), {"unknown_field": 1}),
+        (message(content="a", name={"first": PLANT}), {"unknown_field": 1}),
+        (message(content="a", reasoning_content=[PLANT]), {"unknown_field": 1}),
+        (message(tool_calls=[{"function": {"name": "f", "arguments": "{}", "x": PLANT}}]), {"unknown_field": 1}),
+        (message(tool_calls=[{"function": PLANT}, {"mcp": {"x": PLANT}}]), {"unknown_field": 2}),
+        (request(documents=[{"text": PLANT}], seed=1, top_k=5, x=None, y=0.5), {"unknown_field": 1}),
+        (request(prediction=[PLANT]), {"unknown_field": 1}),
+    ],
+)
+def test_what_no_check_can_read_is_counted(payload: dict[str, Any], counted: dict[str, int]) -> None:
+    """Silence is never consent; what holds no text is not counted."""
+    assert CHAT.read(payload).not_inspected == counted
+
+
+def test_unknown_fields_of_an_answer_are_counted() -> None:
+    """At the top, in a choice, in its message."""
+    payload = answer(content="a", annotations=[{"url": PLANT}])
+    payload["prompt_logprobs"] = [PLANT]
+    payload["choices"][0]["text"] = PLANT
+    assert CHAT.read_answer(payload).not_inspected == {"unknown_field": 3}
+
+
+@pytest.mark.parametrize(
+    ("delta", "counted"),
+    [
+        ({"content": [{"type": "text", "text": PLANT}]}, ["unknown_field"]),
+        ({"x": PLANT, "y": 1, "role": "assistant"}, ["unknown_field"]),
+        ({"audio": {"data": "AAAA"}}, ["audio"]),
+        ({"tool_calls": [{"index": 0, "function": {"x": PLANT}, "y": PLANT}]}, ["unknown_field", "unknown_field"]),
+    ],
+)
+def test_what_no_check_can_read_of_a_stream_is_counted(delta: dict[str, Any], counted: list[str]) -> None:
+    """As in a whole answer."""
+    assert CHAT.read_event({"choices": [{"index": 0, "delta": delta}]}).not_inspected == counted
+
+
+def test_places_do_not_quote_the_caller() -> None:
+    """Names of fields are the caller's words where the API leaves them free: places, which go into records, number them."""
+    reading = CHAT.read(
+        request(metadata={PLANT: "x"}, tools=[{"function": {"parameters": {"properties": {PLANT: {"title": "y"}}}}}])
+    )
+    assert not any(PLANT in place for place in reading.places)
+
+
+def test_a_refusal_keeps_nothing_of_the_completion() -> None:
+    """Every choice is refused; ids and usage stay."""
+    payload = answer(content=PLANT) | {"usage": {"total_tokens": 3}, "x": PLANT}
+    refused = CHAT.refuse(payload, "No.")
+    assert PLANT not in str(refused)
+    assert [(c["index"], c["message"]["refusal"], c["finish_reason"]) for c in refused["choices"]] == [
+        (0, "No.", "content_filter"),
+        (1, "No.", "content_filter"),
+    ]
+    assert (refused["id"], refused["usage"]) == ("c", {"total_tokens": 3})
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+KNOWN_FIELDS = (
+    *(
+        "model",
+        "messages",
+        "stream",
+        "tools",
+        "functions",
+        "response_format",
+        "prediction",
+        "stop",
+        "metadata",
+        "user",
+        "n",
+        "role",
+    ),
+    *(
+        "content",
+        "name",
+        "tool_calls",
+        "function_call",
+        "refusal",
+        "reasoning",
+        "audio",
+        "function",
+        "arguments",
+        "custom",
+        "input",
+    ),
+    *(
+        "type",
+        "text",
+        "thinking",
+        "parameters",
+        "choices",
+        "message",
+        "index",
+        "delta",
+        "finish_reason",
+        "logprobs",
+        "error",
+        "detail",
+    ),
+)
+words = st.sampled_from(("user", "assistant", "text", "thinking", "function", "image_url", "stop", "error"))
+likely = st.recursive(
+    json | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KNOWN_FIELDS), inner, max_size=5),
+    max_leaves=20,
+)
+FIELDS = {
+    "messages": st.lists(
+        st.fixed_dictionaries({"role": words | json}, optional={"content": likely, "tool_calls": likely}), max_size=3
+    )
+}
+
+
+@given(
+    payload=likely
+    | st.fixed_dictionaries({"model": st.just("m"), **FIELDS}, optional={"tools": likely, "stop": likely, "x": json})
+)
+def test_no_request_raises_anything_but_request_error(payload: Any) -> None:
+    """Whatever a caller sends is read or refused, and reading changes nothing; so does writing what was read."""
+    before = copy.deepcopy(payload)
+    try:
+        reading = CHAT.read(payload)
+    except RequestError:
+        pass
+    else:
+        assert all(segment.text for segment in reading.segments)
+        reading.write({index: segment.text for index, segment in enumerate(reading.segments)})
+    assert repr(payload) == repr(before)
+
+
+@given(
+    payload=likely
+    | st.fixed_dictionaries({"choices": st.lists(st.fixed_dictionaries({"message": likely}, optional={"index": json}))})
+)
+def test_no_answer_raises_anything_but_backend_broken(payload: Any) -> None:
+    """A backend's answer is read or broken; one that was read can be refused."""
+    try:
+        CHAT.read_answer(payload)
+    except BackendBroken:
+        return
+    orjson.dumps(CHAT.refuse(payload, "No."), default=repr)
+
+
+@given(
+    payload=likely
+    | st.fixed_dictionaries({"choices": st.lists(st.fixed_dictionaries({"delta": likely}, optional={"index": json}))})
+)
+def test_no_event_raises_anything_but_backend_broken(payload: Any) -> None:
+    """The same for an event of a stream, and for an error."""
+    CHAT.read_error(payload)
+    try:
+        event = CHAT.read_event(payload)
+    except BackendBroken:
+        return
+    assert all(delta.slot.text == delta.text for delta in event.deltas)
+    assert {CHAT.group(delta.channel) for delta in event.deltas if not event.failed} <= set(event.groups)

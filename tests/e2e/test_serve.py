@@ -1,0 +1,132 @@
+"""`parapet serve`, as a process, called with OpenAI's SDK."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import openai
+import pytest
+
+from tests.e2e.server import Server, serving
+
+pytestmark = pytest.mark.slow
+POLICY = "policy: mine\nrules:\n  - {{id: no-mail, check: pii, with: {{entities: [{entity}]}}, action: block}}\n"
+
+
+def client(server: Server) -> openai.OpenAI:
+    """OpenAI's SDK, pointed at the server."""
+    return openai.OpenAI(base_url=f"{server.url}/v1", api_key="unused", max_retries=0)
+
+
+def asked(server: Server, text: str) -> str:
+    """The answer's text, or the error's code."""
+    try:
+        answer = client(server).chat.completions.create(model="echo", messages=[{"role": "user", "content": text}])
+    except openai.APIStatusError as error:
+        return str(error.code)
+    return str(answer.choices[0].message.content)
+
+
+def until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Whether it holds in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_without_a_configuration_the_shipped_policies_guard_the_embedded_backend(tmp_path: Path) -> None:
+    """One command and it works; the records on stderr hold no text."""
+    with serving(tmp_path) as server:
+        assert asked(server, "card 4111 1111 1111 1111") == "You said: card <CREDIT_CARD>"
+        assert client(server).models.list().data[0].id == "echo"
+        assert json.loads(server.get("/healthz")) == {"status": "ok"}
+        assert server.stop() in (0, -signal.SIGTERM)
+        log = server.log.read_text()
+    [record] = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert record["prompt"]["rule"] == "no-payment-data"
+    assert "4111" not in log
+
+
+def test_policies_are_reloaded_in_all_workers_and_bad_ones_are_not(tmp_path: Path) -> None:
+    """A changed file is in force in every worker; one with a mistake leaves what was, and `/readyz` says so."""
+    policy = tmp_path / "policies" / "mine.yaml"
+    policy.parent.mkdir()
+    policy.write_text(POLICY.format(entity="EMAIL_ADDRESS"))
+    config = "workers: 2\npolicies: [policies]\nreload: 100ms\n"
+    with serving(tmp_path, config=config) as server:
+        assert asked(server, "jo@example.com") == "content_filter"
+        policy.write_text(POLICY.format(entity="CREDIT_CARD"))
+        assert until(lambda: all(asked(server, "jo@example.com") != "content_filter" for _ in range(12)))
+        policy.write_text(POLICY.format(entity="CREDIT_CRD"))
+        assert until(lambda: all(json.loads(server.get("/readyz"))["refused"] for _ in range(12)))
+        [problem] = json.loads(server.get("/readyz"))["refused"]
+        assert re.search(r"mine\.yaml:3:\d+.*CREDIT_CRD", problem)
+        assert asked(server, "card 4111 1111 1111 1111") == "content_filter"
+        metrics = server.get("/metrics").decode()
+        assert 'parapet_policy_loads_total{result="refused"}' in metrics
+        policy.write_text(POLICY.format(entity="EMAIL_ADDRESS"))
+        assert until(lambda: all(asked(server, "jo@example.com") == "content_filter" for _ in range(12)))
+        assert until(lambda: not any(json.loads(server.get("/readyz"))["refused"] for _ in range(12)))
+
+
+def test_several_workers_count_together_and_append_to_one_file(tmp_path: Path) -> None:
+    """Whoever is asked for metrics answers for all, and no record is lost or torn."""
+    records = tmp_path / "records.jsonl"
+    with serving(tmp_path, "--workers", "2", PARAPET_RECORD=str(records)) as server:
+        threads = [threading.Thread(target=lambda: [asked(server, "hello") for _ in range(10)]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        counted = 'parapet_calls_total{dialect="openai-chat",model="echo",outcome="served"} 40.0'
+        assert until(lambda: counted in server.get("/metrics").decode())
+        assert server.stop() in (0, -signal.SIGTERM)
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    assert len(lines) == len({line["request_id"] for line in lines}) == 40
+
+
+def test_a_stream_that_is_under_way_finishes_when_the_server_stops(tmp_path: Path) -> None:
+    """SIGTERM in its middle loses nothing of it."""
+    config = "pools: {echo: {backends: [{kind: echo, pace: 100ms, chunk: 4}]}}\n"
+    with serving(tmp_path, config=config) as server:
+        stream = client(server).chat.completions.create(
+            model="echo", messages=[{"role": "user", "content": "one two three four five six seven"}], stream=True
+        )
+        said = ""
+        stopper = None
+        for chunk in stream:
+            said += chunk.choices[0].delta.content or ""
+            if said and stopper is None:
+                stopper = threading.Thread(target=server.stop)
+                stopper.start()
+        assert said == "You said: one two three four five six seven"
+        assert stopper is not None
+        stopper.join()
+
+
+def test_a_bad_policy_stops_the_start_with_its_place(tmp_path: Path) -> None:
+    """The process ends with the status 2 and says file, line and column."""
+    (tmp_path / "bad.yaml").write_text(POLICY.format(entity="CREDIT_CRD"))
+    with pytest.raises(AssertionError, match=r"bad\.yaml:3:\d+"), serving(tmp_path, config="policies: [bad.yaml]\n"):
+        pass
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    """Instead of a stack trace."""
+    (tmp_path / "other").mkdir()
+    with serving(tmp_path) as server:
+        port = server.url.rpartition(":")[2]
+        with (
+            pytest.raises(AssertionError, match=f"127.0.0.1:{port}.*Address already in use"),
+            serving(tmp_path / "other", "--port", port),
+        ):
+            pass

@@ -1,0 +1,86 @@
+"""Policy files that change are put in force in one step; files with mistakes leave what was in force, visibly."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from proxy.checks import CATALOGUE, combined
+from proxy.core import Action, Segment
+from proxy.engine import Engine, Reloader
+from proxy.errors import PolicyError
+from proxy.metrics import Metrics
+from proxy.settings import Settings
+from tests.world import CARD, REDACT, WATCH
+
+
+def reloader(folder: Path) -> Reloader:
+    metrics = Metrics(["m"])
+    return Reloader(Engine(Settings(record="off"), CATALOGUE, combined, metrics), (folder,), CATALOGUE, metrics)
+
+
+def action(made: Reloader) -> Action:
+    return asyncio.run(made.engine.guard("", "m").judge("prompt", [Segment(CARD, "user")])).decision.action
+
+
+def counted(made: Reloader) -> list[str]:
+    lines = made.metrics.exposition().decode().splitlines()
+    return [line for line in lines if line.startswith(("parapet_policy_loads_total", "parapet_policy_refused "))]
+
+
+def test_a_changed_file_replaces_the_old_one(tmp_path: Path) -> None:
+    """New calls are judged by it; the revision changes; a guard that a call holds stays as it is."""
+    (tmp_path / "a.yaml").write_text(WATCH)
+    made = reloader(tmp_path)
+    made.start()
+    old, revision = made.engine.guard("", "m"), made.engine.policies.revision
+    assert action(made) == Action.FLAG
+    assert not asyncio.run(made.look())
+    (tmp_path / "a.yaml").write_text(REDACT)
+    assert asyncio.run(made.look())
+    assert action(made) == Action.REDACT
+    assert made.engine.policies.revision != revision
+    assert [policy.name for policy in old.policies] == ["watching"]
+
+
+def test_a_file_with_a_mistake_leaves_what_is_in_force(tmp_path: Path) -> None:
+    """The mistake is named with its place and counted, until the file is right again."""
+    (tmp_path / "a.yaml").write_text(REDACT)
+    made = reloader(tmp_path)
+    made.start()
+    revision = made.engine.policies.revision
+    (tmp_path / "a.yaml").write_text(REDACT.replace("action: redact", "action: redakt"))
+    assert not asyncio.run(made.look())
+    assert "a.yaml:4" in made.problem
+    assert made.engine.policies.revision == revision
+    assert action(made) == Action.REDACT
+    assert 'parapet_policy_loads_total{result="refused"} 1.0' in counted(made)
+    assert "parapet_policy_refused 1.0" in counted(made)
+    (tmp_path / "a.yaml").write_text(REDACT)
+    asyncio.run(made.look())
+    assert made.problem == ""
+    assert "parapet_policy_refused 0.0" in counted(made)
+
+
+def test_files_that_come_and_go_are_seen(tmp_path: Path) -> None:
+    """A folder is looked at as a whole; one that is empty is a mistake, and what was in force stays."""
+    (tmp_path / "a.yaml").write_text(WATCH)
+    made = reloader(tmp_path)
+    made.start()
+    (tmp_path / "b.yaml").write_text(REDACT)
+    assert asyncio.run(made.look())
+    assert [policy.name for policy in made.engine.policies.policies] == ["watching", "redacting"]
+    (tmp_path / "a.yaml").unlink()
+    (tmp_path / "b.yaml").unlink()
+    assert not asyncio.run(made.look())
+    assert "no policy" in made.problem
+    assert action(made) == Action.REDACT
+
+
+def test_a_mistake_at_the_start_is_an_error(tmp_path: Path) -> None:
+    """There is nothing in force that could stay."""
+    (tmp_path / "a.yaml").write_text("policy: x\n")
+    with pytest.raises(PolicyError):
+        reloader(tmp_path).start()

@@ -1,0 +1,117 @@
+"""What is counted: one table, and no label whose values a caller or a backend could choose."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from proxy import errors
+from proxy.checks import CATALOGUE
+from proxy.core import DIRECTIONS, FAMILIES, Action
+from proxy.dialects import DIALECTS
+from proxy.metrics import METRICS, OTHER, REASONS
+from tests.world import BLOCK, CARD, IBAN, MAIL, MARKER, MONITOR, REDACT, STREAM, completion, http, misbehaving, piece, world
+
+CODES = {value.code for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.BackendError)}
+OUTCOMES = {"served", "denied", "bad_request", "blocked_prompt", "blocked_completion", "backend_error", "client_left", "error"}
+CLOSED: dict[str, set[str]] = {
+    "dialect": {dialect.name for dialect in DIALECTS.values()},
+    "model": {"m", OTHER},
+    "outcome": OUTCOMES,
+    "policy": {"", "redacting", "blocking", "monitoring"},
+    "rule": {"", "no-cards", "no-iban", "cards"},
+    "family": {"", *FAMILIES},
+    "action": {action.word for action in Action},
+    "mode": {"", "enforce", "monitor"},
+    "direction": set(DIRECTIONS),
+    "check": set(CATALOGUE),
+    "category": {category for kind in CATALOGUE.values() for category in kind.categories},
+    "kind": {"error", "timeout", "overload"},
+    "reason": {*REASONS, OTHER},
+    "code": CODES,
+    "result": {"loaded", "refused", "written", "lost"},
+}
+
+
+def test_every_label_of_the_table_has_a_closed_set() -> None:
+    """A new label has to say here what its values are."""
+    assert {label for row in METRICS.values() for label in row.labels} == set(CLOSED)
+
+
+def test_labels_hold_nothing_that_a_caller_chose(tmp_path: Path) -> None:
+    """After calls that put their own words wherever they can, each value is of a closed set, each metric in the table."""
+    answers: list[Any] = [
+        http(orjson.dumps(completion(f"{CARD} {MARKER}", **{MARKER: MARKER}))),
+        http(orjson.dumps({"error": {"message": MARKER, "code": MARKER, "type": MARKER}}), "418 Teapot"),
+        http(MARKER.encode(), "200 OK", MARKER + "/x"),
+        STREAM + piece(f'data: {{"choices": [], "{MARKER}": "{MARKER}"}}\n\n'.encode()) + piece(b""),
+    ]
+
+    async def behave(request: Any, writer: asyncio.StreamWriter, reader: asyncio.StreamReader) -> None:
+        writer.write(answers.pop(0))
+
+    async def main() -> str:
+        async with misbehaving(behave) as address, world(tmp_path, REDACT, BLOCK, MONITOR, backend=address) as parapet:
+            await parapet.chat(f"{MAIL} {MARKER}", **{MARKER: MARKER})
+            await parapet.chat()
+            await parapet.chat()
+            await parapet.chat(stream=True)
+            await parapet.chat(IBAN)
+            await parapet.chat(model=MARKER)
+            await parapet.chat(messages=[{"role": "user", "content": [{"type": MARKER}]}, {"role": MARKER}])
+            return await parapet.metrics()
+
+    text = asyncio.run(main())
+    seen = {"le": {"any"}}
+    for family in text_string_to_metric_families(text):
+        assert family.name in METRICS
+        for sample in family.samples:
+            for label, value in sample.labels.items():
+                seen.setdefault(label, set()).add(value)
+    del seen["le"]
+    for label, values in seen.items():
+        assert values <= CLOSED[label], label
+    assert set(seen) >= {"policy", "rule", "model", "code", "reason", "outcome", "category"}
+    assert MARKER not in text
+
+
+def test_only_configured_models_are_told_apart(tmp_path: Path) -> None:
+    """A model that is not served is counted as other."""
+
+    async def main() -> str:
+        async with world(tmp_path) as parapet:
+            await parapet.chat(model="invented")
+            await parapet.chat()
+            return await parapet.metrics()
+
+    text = asyncio.run(main())
+    assert 'parapet_calls_total{dialect="openai-chat",model="other",outcome="bad_request"} 1.0' in text
+    assert 'parapet_calls_total{dialect="openai-chat",model="m",outcome="served"} 1.0' in text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_counts_its_decisions_findings_and_times(stream: bool, tmp_path: Path) -> None:
+    """By policy, rule, family, action, mode and direction; each rule once."""
+
+    async def main() -> str:
+        async with world(tmp_path, REDACT, MONITOR) as parapet:
+            await parapet.chat(f"{MAIL}, {CARD} and {CARD}", stream=stream)
+            return await parapet.metrics()
+
+    text = asyncio.run(main())
+    rule = 'direction="prompt",family="privacy",mode="enforce",policy="redacting",rule="no-cards"'
+    assert f'parapet_decisions_total{{action="redact",{rule}}} 1.0' in text
+    monitored = 'direction="prompt",family="privacy",mode="monitor",policy="monitoring",rule="cards"'
+    assert f'parapet_decisions_total{{action="block",{monitored}}} 1.0' in text
+    found = 'category="CREDIT_CARD",check="pii",direction="prompt",family="privacy"'
+    assert f"parapet_findings_total{{{found}}} 2.0" in text
+    for direction in DIRECTIONS:
+        assert re.search(rf'parapet_check_seconds_count{{check="pii",direction="{direction}"}} 1.0', text)
+        assert f'parapet_guard_seconds_count{{direction="{direction}"}} 1.0' in text
+    assert f"parapet_held_characters_count {float(stream)}" in text
