@@ -81,7 +81,7 @@ class Failure:
     kind: Trouble
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one for each piece of a stream, and freezing doubles its cost
 class Report:
     """What checks say of one segment, or of the part of a growing text that has come since they were last asked.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -22,15 +23,64 @@ DONE = b"data: [DONE]\n\n"
 FIELDS = (b":", b"event:", b"id:", b"retry:")  # how lines begin that pass beside the data; clients ignore all others
 
 
+@dataclass(frozen=True, slots=True)
+class Mould:
+    """The bytes around the one piece of text of an event. Most events of a stream differ in that piece alone: those need not be
+    read and written as a whole."""
+
+    head: bytes
+    tail: bytes
+    channel: Channel
+
+    def text(self, block: bytes) -> str:
+        """The piece of text of an event of this shape; nothing for any other event."""
+        head, tail = self.head, self.tail
+        if len(block) < len(head) + len(tail) or not block.startswith(head) or not block.endswith(tail):
+            return ""
+        try:
+            text: str = orjson.loads(b'"' + block[len(head) : -len(tail)] + b'"')  # one JSON string and no more, or an error
+        except orjson.JSONDecodeError:
+            return ""
+        return text
+
+    def cast(self, text: str) -> bytes:
+        """An event of this shape with another piece of text."""
+        return self.head + orjson.dumps(text)[1:-1] + self.tail + b"\n\n"
+
+
+PATIENCE = 8  # moulds that are made without being used: a stream whose events all differ is not for them
+PROBE = "\u0001probe"
+
+
+def mould_of(dialect: Dialect, event: Event, data: bytes, channel: Channel | None) -> Mould | None:
+    """The shape of an event with one piece of text, if it says nothing else. The dialect itself must say so, of a probe."""
+    [delta] = event.deltas
+    if channel is None or event.other or event.ending or event.repeats or event.not_inspected or b"\n" in data:
+        return None
+    piece = orjson.dumps(delta.text)[1:-1]
+    if data.count(b'"' + piece + b'"') != 1:
+        return None
+    head, _, tail = data.partition(b'"' + piece + b'"')
+    mould = Mould(b"data: " + head + b'"', b'"' + tail, channel)
+    probed = dialect.read_event(orjson.loads(head + orjson.dumps(PROBE) + tail))
+    [found] = probed.deltas or [None]
+    same = found is not None and (found.channel, found.text, found.once) == (delta.channel, PROBE, False)
+    quiet = not (probed.other or probed.ending or probed.repeats or probed.not_inspected or probed.failed)
+    return mould if same and quiet and probed.groups == event.groups else None
+
+
 class GuardedStream:
     """The guard of one stream. Feed it what the backend sends, send on what it returns, stop when it is `over`."""
 
     def __init__(self, dialect: Dialect, growing: Growing) -> None:
         self.dialect, self.growing = dialect, growing
+        self.free = not (growing.plan.binding or growing.plan.advisory)  # no rule is about what comes: it goes on as it is
         self.buffer = b""
         self.channels: dict[Hashable, Channel] = {}
         self.open: dict[Hashable, None] = {}  # groups that have begun and not ended, in order
         self.ended: set[Hashable] = set()
+        self.mould: Mould | None = None  # the shape of the last event that had one piece of text and nothing else
+        self.patience = PATIENCE
         self.last: dict[str, Any] = {}  # the payload of the last event: events of our own are made in its manner
         self.done = False
         self.cut = False
@@ -46,6 +96,8 @@ class GuardedStream:
 
     def feed(self, data: bytes) -> bytes:
         """Take what came from the backend; what may be sent on. Sets `trouble` when it is not a stream of this dialect."""
+        if self.free:
+            return data
         begun = time.perf_counter()
         buffer = self.buffer + data
         if b"\r" in buffer:
@@ -60,6 +112,8 @@ class GuardedStream:
 
     def finish(self) -> bytes:
         """The backend sends no more: what is left to be sent. Sets `trouble` when its answer had not ended."""
+        if self.free:
+            return b""
         begun = time.perf_counter()
         rest, self.buffer = self.buffer.strip(b"\r\n"), b""
         out = self.take(rest) if rest else b""
@@ -84,6 +138,10 @@ class GuardedStream:
 
     def block(self, block: bytes) -> bytes:
         """One event: its lines without the empty one that ends it."""
+        mould = self.mould
+        if mould is not None and (text := mould.text(block)):
+            self.patience = PATIENCE
+            return self.piece(mould, text, block)
         data, beside = block[5:], b""
         if block[:5] != b"data:" or b"\n" in block:
             lines = block.removeprefix(BOM).split(b"\n")
@@ -123,11 +181,23 @@ class GuardedStream:
         for slot in event.repeats:
             slot.write(None)
             self.skip("logprobs")
+        if self.patience and not beside and len(event.deltas) == 1 and not event.deltas[0].once:
+            self.patience -= 1
+            self.mould = mould_of(self.dialect, event, data, self.channels.get(event.deltas[0].channel))
         shown = [delta.slot.text for delta in event.deltas]
         if shown and not event.other and not any(shown):
             return before
         changed = bool(event.repeats) or shown != [delta.text for delta in event.deltas]
         return before + beside + (event_bytes(event.payload) if changed else lines_of(data))
+
+    def piece(self, mould: Mould, text: str, block: bytes) -> bytes:
+        """An event that is like one before it but for its piece of text."""
+        shown = mould.channel.push(text)
+        if self.growing.blocked:
+            return self.stop()
+        if shown == text:
+            return block + b"\n\n"
+        return mould.cast(shown) if shown else b""
 
     def push(self, event: Event) -> bool:
         """Let the channels read the event's pieces, and write what may be shown in their place; False when a rule blocks."""
@@ -151,6 +221,7 @@ class GuardedStream:
     def end(self, event: Event) -> bytes:
         """Groups end with this event: what their channels still hold goes out in its own pieces of them, or before it."""
         ending = [key for key in self.channels if self.dialect.group(key) in event.ending]
+        self.mould = None
         tails = {key: self.channels.pop(key).push("", end=True) for key in ending}
         if self.growing.blocked:
             return self.stop()
@@ -166,6 +237,7 @@ class GuardedStream:
         """What is held back, of all channels that are open: no more will come."""
         tails = {key: channel.push("", end=True) for key, channel in self.channels.items()}
         self.channels.clear()
+        self.mould = None
         return self.stop() if self.growing.blocked else self.remainder(tails)
 
     def remainder(self, tails: dict[Hashable, str]) -> bytes:

@@ -14,9 +14,8 @@ from typing import Any
 import httpx
 import orjson
 import uvicorn
-from starlette.applications import Starlette
 
-from proxy.app import create_app
+from proxy.app import Application, create_app
 from proxy.checks import CATALOGUE, combined
 from proxy.core import CheckKind
 from proxy.engine import Engine, Guard
@@ -94,7 +93,7 @@ NOTHING = "policy: nothing\nrules:\n  - {id: none, check: pii, with: {entities: 
 class World:
     """An application under test, and what it left behind."""
 
-    app: Starlette
+    app: Application
     record: Path
     client: httpx.AsyncClient = field(init=False)
 
@@ -102,7 +101,7 @@ class World:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://parapet", timeout=30)
         self.life = contextlib.AsyncExitStack()
-        await self.life.enter_async_context(self.app.router.lifespan_context(self.app))
+        await self.life.enter_async_context(self.app.site.router.lifespan_context(self.app.site))
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import aiohttp
 import orjson
 
 from proxy.backends.base import Answer
+from proxy.backends.patience import Patience
 from proxy.errors import BackendBroken, BackendRefused, BackendTimeout, BackendUnreachable, RequestError
 from proxy.settings import OpenAIBackend, Settings
+
+if TYPE_CHECKING:
+    from aiohttp.tracing import Trace
 
 MAX_ANSWER = 64 * 2**20  # bytes of a whole answer, or of the body of an error
 SETTLE = 0.1  # seconds that the end of a connection's answer is waited for; longer, and it costs less to make a new one
 RELAYED = "application/json"
+REUSED: ContextVar[bool] = ContextVar("REUSED", default=False)  # whether this call's connection has served another before
 
 
 class OpenAI:
@@ -40,8 +44,13 @@ class OpenAI:
             body = orjson.dumps({**payload, "model": self.model})
         except orjson.JSONEncodeError:
             raise RequestError("the request is nested more than 250 levels deep", code="too_deep") from None
-        response = await self.post(self.base_url + path.removeprefix("/v1"), body, request_id)
-        answer = Relayed(response, self.settings.idle_timeout)
+        patience = Patience()
+        try:
+            response = await self.post(self.base_url + path.removeprefix("/v1"), body, request_id, patience)
+        except BaseException:
+            patience.close()
+            raise
+        answer = Relayed(response, self.settings.idle_timeout, patience)
         if response.status == 200:
             return answer
         try:
@@ -49,19 +58,18 @@ class OpenAI:
         finally:
             answer.close()
 
-    async def post(self, url: str, body: bytes, request_id: str) -> aiohttp.ClientResponse:
+    async def post(self, url: str, body: bytes, request_id: str, patience: Patience) -> aiohttp.ClientResponse:
         """The response, once its headers are there. A redirect is not followed: it would take the text elsewhere."""
         session = self.session or self.connect()
         headers = {**self.headers, "x-request-id": request_id}
-        use = Use()
         try:
-            async with asyncio.timeout(self.settings.first_byte_timeout):
+            with patience(self.settings.first_byte_timeout):
                 try:
-                    return await session.post(url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=use)
+                    return await session.post(url, data=body, headers=headers, allow_redirects=False)
                 except aiohttp.ClientConnectorError:
                     raise
                 except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                    if not use.again:
+                    if not REUSED.get():
                         raise
                     # It was closed while it lay idle, as far as anyone can tell. Once only: a request may be what kills servers.
                     return await session.post(url, data=body, headers=headers, allow_redirects=False)
@@ -76,11 +84,8 @@ class OpenAI:
 
     def connect(self) -> aiohttp.ClientSession:
         """The session; idle connections are kept for the next calls."""
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_reuseconn.append(note_reuse)
         self.session = aiohttp.ClientSession(
-            trace_configs=[trace],
-            connector=aiohttp.TCPConnector(limit=self.settings.connections, ttl_dns_cache=30, keepalive_timeout=60),
+            connector=Connector(limit=self.settings.connections, ttl_dns_cache=30, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept"),
@@ -94,25 +99,29 @@ class OpenAI:
             await self.session.close()
 
 
-@dataclass(slots=True)
-class Use:
-    """How a call uses connections."""
+class Connector(aiohttp.TCPConnector):
+    """Connections, of which it tells whether they have served another call before."""
 
-    again: bool = False  # one that served another call before
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        connection = await super().connect(req, traces, timeout)
+        handler = connection.protocol
+        REUSED.set(handler in self.served)
+        if handler is not None:
+            self.served.add(handler)
+        return connection
 
-
-async def note_reuse(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionReuseconnParams) -> None:
-    """What the HTTP client calls when it takes an idle connection."""
-    use = context.trace_request_ctx
-    if use is not None:
-        use.again = True
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.served: WeakSet[Any] = WeakSet()
 
 
 class Relayed:
     """An answer that comes over HTTP."""
 
-    def __init__(self, response: aiohttp.ClientResponse, idle: float) -> None:
-        self.response, self.idle = response, idle
+    def __init__(self, response: aiohttp.ClientResponse, idle: float, patience: Patience) -> None:
+        self.response, self.idle, self.patience = response, idle, patience
 
     @property
     def content_type(self) -> str:
@@ -130,7 +139,7 @@ class Relayed:
         content = self.response.content
         try:
             while True:
-                async with asyncio.timeout(self.idle):
+                with self.patience(self.idle):
                     piece = await content.readany()
                 if not piece:
                     return
@@ -142,10 +151,10 @@ class Relayed:
 
     async def settle(self) -> None:
         content = self.response.content
-        with contextlib.suppress(TimeoutError, aiohttp.ClientError, ConnectionError):
-            async with asyncio.timeout(SETTLE):
-                while not content.at_eof():
-                    await content.readany()
+        with contextlib.suppress(TimeoutError, aiohttp.ClientError, ConnectionError), self.patience(SETTLE):
+            while not content.at_eof():
+                await content.readany()
 
     def close(self) -> None:
+        self.patience.close()
         self.response.release()  # which closes a connection that has more to come

@@ -78,7 +78,6 @@ class Pii:
     def __init__(self, entities: Collection[str], variant: str = "") -> None:
         presidio()
         from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer  # noqa: PLC0415 - a second to import
-
         from presidio_analyzer.pattern_recognizer import REGEX_TIMEOUT_SECONDS  # noqa: PLC0415 - the same
 
         self.limit = REGEX_TIMEOUT_SECONDS  # seconds after which Presidio goes on without the rest of a pattern's matches
@@ -197,7 +196,7 @@ def recognizers() -> tuple[Any, ...]:
 
     registry = RecognizerRegistry()
     registry.load_predefined_recognizers(languages=["en"])
-    known_here: list[Any] = registry.recognizers
+    known_here: Iterable[Any] = registry.recognizers
     kept = [r for r in known_here if set(r.supported_entities) & set(ENTITIES) and r.name != "SpacyRecognizer"]
     return tuple(offline_email() if isinstance(r, EmailRecognizer) else r for r in kept)
 

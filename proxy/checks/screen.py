@@ -326,7 +326,9 @@ class ScreenedWatch:
         opening = screen.open(live)
         place = size - opening.match if not keys else self.barrier(live, size - opening.match, lead)
         settled = size if end else max(size - opening.finding, self.bound)
-        if keys and not end and place > self.bound and opening.match == opening.finding:
+        if settled <= self.bound:
+            keys = []  # nothing can be said yet
+        elif keys and not end and place > self.bound and opening.match == opening.finding:
             settled = place  # what follows is confirmed when it is behind a bound, and so but once
             keys = screen.candidates([each[: place - lead] for each in live])
         findings, failures = self.owner.confirm(window, keys) if keys else ([], [])

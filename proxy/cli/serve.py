@@ -108,6 +108,7 @@ def server_config(given: Settings, app: Any) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=max(1, round(given.shutdown_grace)),
     )
 

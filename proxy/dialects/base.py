@@ -12,7 +12,9 @@ Json = dict[str, Any]
 DEPTH = 64  # levels of a payload that are looked at for text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True
+)  # not frozen, as are the others here: there is one for each piece of a stream, and freezing doubles its cost
 class Slot:
     """Where a text stands in a parsed payload."""
 
@@ -69,7 +71,7 @@ class Reading:
         return [segment.place for segment in self.segments]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delta:
     """A piece of text in an event of a stream. Pieces with equal `channel` belong to one text; a `once` is a text by itself."""
 

@@ -24,7 +24,7 @@ class Growing:
         self.findings: list[Finding] = []
         self.failures: list[Failure] = []
         self.places: list[str] = []  # of the channels, by their index
-        self.seconds: dict[str, float] = {}  # that each unit has taken, by its label
+        self.watches: list[Watching] = []  # of all channels
         self.blocked = False
         self.most_held = 0  # characters of one channel
 
@@ -52,7 +52,10 @@ class Growing:
 
     def close(self) -> None:
         """The stream has ended: count what it took."""
-        for label, seconds in self.seconds.items():
+        spent: dict[str, float] = {}
+        for watching in self.watches:
+            spent[watching.unit.label] = spent.get(watching.unit.label, 0.0) + watching.seconds
+        for label, seconds in spent.items():
             self.metrics.checked(label, "completion", seconds)
         self.metrics.held(self.most_held)
 
@@ -68,6 +71,7 @@ class Channel:
         self.free = not binding  # nothing can change this text: it goes on as it comes
         self.watches = [Watching(unit, role, binds=True) for unit in binding]
         self.watches += [Watching(unit, role, binds=False) for unit in advisory]
+        owner.watches += self.watches
         self.view = view(form)
         self.spans: list[Span] = []
         self.length = 0  # of the text read so far
@@ -81,7 +85,7 @@ class Channel:
         text = self.view.push(raw, end=end)
         self.length += len(text)
         settled = self.length
-        for watching in tuple(self.watches):
+        for watching in self.watches[:]:
             reach = self.ask(watching, text, end=end)
             if watching.binds and reach < settled:
                 settled = reach
@@ -109,14 +113,14 @@ class Channel:
 
     def ask(self, watching: Watching, text: str, *, end: bool) -> int:
         """Let one watch read on; how far it has settled the text."""
-        seconds, begun = self.owner.seconds, time.perf_counter()
+        begun = time.perf_counter()
         try:
             report = watching.watch.push(text, end=end)
         except Exception:  # noqa: BLE001 - whatever a check dies of, its rules act by their on_error
             self.drop(watching, "error")
             return self.length
         finally:
-            seconds[watching.unit.label] = seconds.get(watching.unit.label, 0.0) + time.perf_counter() - begun
+            watching.seconds += time.perf_counter() - begun
         if report.findings or report.failures:
             found = [finding.at(self.index, self.role) for finding in report.findings]
             self.spans += self.owner.take(found, report.failures)
@@ -141,8 +145,9 @@ class Channel:
 class Watching:
     """A unit's watch over one channel. `binds`: what it has not settled is held back."""
 
-    __slots__ = ("binds", "unit", "watch")
+    __slots__ = ("binds", "seconds", "unit", "watch")
 
     def __init__(self, unit: Unit, role: Role, *, binds: bool) -> None:
         self.unit, self.binds = unit, binds
         self.watch: Watch = unit.check.watch(role)
+        self.seconds = 0.0  # that it has taken

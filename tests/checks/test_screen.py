@@ -34,7 +34,8 @@ ENTITIES = (
     "550e8400-e29b-41d4-a716-446655440000", "BB1388568", "A1234567", "H12345678", "164 5", "1690", "12345678901", "C03005988",
     "AKIAQYLPMN5HHHFPZAM2", "ghp_1234567890abcdefghijABCDEFGHIJklmnop", "sk-proj-aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5zA7b",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlLXNpZ25hdHVyZQ", "password=hunter2!Zq", "password : 'Xk9#mQ2$vL'",
-    "api_key = 9f8e7d6c5b4a39281706f5e4d3c2b1a0", "postgres://svc:Zx81kQpL0@db.example:5432/app", "Authorization: Bearer aB3dE5fG7hI9jK1lM3nO",
+    "api_key = 9f8e7d6c5b4a39281706f5e4d3c2b1a0", "postgres://svc:Zx81kQpL0@db.example:5432/app",
+    "Authorization: Bearer aB3dE5fG7hI9jK1lM3nO",
     "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQ==\n-----END PRIVATE KEY-----",
 )  # fmt: skip  # a list of examples reads better in rows
 WORDS = (
