@@ -63,8 +63,7 @@ def mould_of(dialect: Dialect, event: Event, data: bytes, channel: Channel | Non
     head, _, tail = data.partition(b'"' + piece + b'"')
     mould = Mould(b"data: " + head + b'"', b'"' + tail, channel)
     probed = dialect.read_event(orjson.loads(head + orjson.dumps(PROBE) + tail))
-    [found] = probed.deltas or [None]
-    same = found is not None and (found.channel, found.text, found.once) == (delta.channel, PROBE, False)
+    same = [(found.channel, found.text, found.once) for found in probed.deltas] == [(delta.channel, PROBE, False)]
     quiet = not (probed.other or probed.ending or probed.repeats or probed.not_inspected or probed.failed)
     return mould if same and quiet and probed.groups == event.groups else None
 

@@ -128,12 +128,13 @@ class Relayed:
         return self.response.content_type
 
     async def read(self) -> bytes:
-        body = bytearray()
+        pieces, size = [], 0
         async for piece in self.chunks():
-            body += piece
-            if len(body) > MAX_ANSWER:
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_ANSWER:
                 raise BackendBroken("the backend's answer is too large")
-        return bytes(body)
+        return b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         content = self.response.content

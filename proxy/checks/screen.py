@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -89,42 +89,46 @@ class Screen:
 
     def candidates(self, folded: Sequence[bytes]) -> list[Key]:
         """The keys whose expressions may match somewhere in the text, given its foldings."""
-        found: list[tuple[int, int]] = []
+        found: list[int] = []
         for each in folded:
-            self._match.scan(each, found)
-        return [self.keys[number] for number in sorted({number for number, _ in found})] if found else []
+            self._match.scan(each, lambda number, *_: found.append(number))
+        return [self.keys[number] for number in sorted(set(found))] if found else []
 
     def open(self, folded: Sequence[bytes]) -> Opening:
         """What may still become a match at the end of the text, given its foldings."""
-        found: list[tuple[int, int]] = []
+        opening = Opening()
         for each in folded:
             turned = each[::-1]
             for scanner in self._open:
-                scanner.scan(turned, found)
-        finding = match = 0
-        for reach, length in found:
-            if length > match:
-                match = length
-            if finding < length <= reach:
-                finding = length
-        return Opening(finding, match)
+                scanner.scan(turned, opening.note)
+        return opening
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opening:
     """How many characters at the end of a text may be the beginning of a match, or a match that may grow.
 
     `finding` counts only what is within reach, and so may become a finding; `match` counts all.
     """
 
-    finding: int
-    match: int
+    finding: int = 0
+    match: int = 0
+
+    def note(self, reach: int, _start: int, length: int, *_: object) -> None:
+        """One more beginning of a match, with the reach of its check."""
+        if length > self.match:
+            self.match = length
+        if self.finding < length <= reach:
+            self.finding = length
+
+
+Note = Callable[[int, int, int, int, object], object]  # as Hyperscan calls it: number, start, end, flags, context
 
 
 class Scanner(Protocol):
-    """Adds (number, end) of each match to `found`."""
+    """Calls `note` for each match."""
 
-    def scan(self, folded: bytes, found: list[tuple[int, int]]) -> None: ...
+    def scan(self, folded: bytes, note: Note) -> None: ...
 
 
 def size(row: tuple[int, str]) -> tuple[int, str]:
@@ -173,20 +177,15 @@ class Automaton:
             self.scratch = hyperscan.Scratch(self.database)
         self.local = threading.local()
 
-    def scan(self, folded: bytes, found: list[tuple[int, int]]) -> None:
+    def scan(self, folded: bytes, note: Note) -> None:
         if not self.empty:
             try:
                 scratch = self.local.scratch
             except AttributeError:
                 scratch = self.local.scratch = self.scratch.clone()
-            self.database.scan(folded, match_event_handler=collect, context=found, scratch=scratch)
+            self.database.scan(folded, match_event_handler=note, scratch=scratch)
         if self.beside is not None:
-            self.beside.scan(folded, found)
-
-
-def collect(number: int, _start: int, end: int, _flags: int, found: list[tuple[int, int]]) -> None:
-    """What Hyperscan calls for each match."""
-    found.append((number, end))
+            self.beside.scan(folded, note)
 
 
 def spelled_out(rows: Sequence[tuple[int, str]], *, anchored: bool) -> Scanner:
@@ -200,8 +199,10 @@ class Searches:
     def __init__(self, rows: Sequence[tuple[int, str]]) -> None:
         self.rows = [(number, regex.compile(source.encode("latin-1"))) for number, source in rows]
 
-    def scan(self, folded: bytes, found: list[tuple[int, int]]) -> None:
-        found += [(number, 0) for number, expression in self.rows if expression.search(folded)]
+    def scan(self, folded: bytes, note: Note) -> None:
+        for number, expression in self.rows:
+            if expression.search(folded):
+                note(number, 0, 0, 0, None)
 
 
 class Anchored:
@@ -210,10 +211,10 @@ class Anchored:
     def __init__(self, rows: Sequence[tuple[int, str]]) -> None:
         self.rows = [(reach, regex.compile(source.encode("latin-1"), regex.POSIX)) for reach, source in rows]
 
-    def scan(self, folded: bytes, found: list[tuple[int, int]]) -> None:
+    def scan(self, folded: bytes, note: Note) -> None:
         for reach, expression in self.rows:
             match = expression.match(folded, endpos=reach)
-            found.append((reach, match.end() if match else 0))
+            note(reach, 0, match.end() if match else 0, 0, None)
 
 
 class Prefixes:
@@ -223,12 +224,12 @@ class Prefixes:
         # The byte at the end never comes: so nothing matches, and all that gets to the end of the text matches in part.
         self.rows = [(reach, regex.compile(f"(?:{source})[\\xfe\\xff]".encode("latin-1"))) for reach, source in rows]
 
-    def scan(self, folded: bytes, found: list[tuple[int, int]]) -> None:
+    def scan(self, folded: bytes, note: Note) -> None:
         text = folded[::-1]  # the expressions are not reversed
         for reach, expression in self.rows:
             start = 0
             while match := expression.search(text, start, partial=True):
-                found.append((reach, len(text) - match.start()))
+                note(reach, 0, len(text) - match.start(), 0, None)
                 if len(text) - match.start() <= reach:
                     break
                 start = max(match.start() + 1, len(text) - reach)
@@ -324,6 +325,8 @@ class ScreenedWatch:
         live = folds(window[lead:])
         keys = screen.candidates(live)
         opening = screen.open(live)
+        if not keys and not end:
+            return self.clear(size - opening.finding, size - opening.match)
         place = size - opening.match if not keys else self.barrier(live, size - opening.match, lead)
         settled = size if end else max(size - opening.finding, self.bound)
         if settled <= self.bound:
@@ -335,6 +338,12 @@ class ScreenedWatch:
         report = self.report(findings, settled, failures)
         self.move(place)
         return report
+
+    def clear(self, settled: int, place: int) -> Report:
+        """Nothing can match in what has come, as it is with nearly every piece of a text."""
+        self.reported = max(self.reported, self.base + settled)
+        self.move(place)
+        return Report((), self.reported)
 
     def report(self, findings: Sequence[Finding], settled: int, failures: Sequence[Failure]) -> Report:
         """The findings that have become final since the last report, with offsets of the whole text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import socket
 import sys
@@ -14,7 +15,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from proxy import logs, settings
-from proxy.app import create_app
+from proxy.app import Application, create_app
 from proxy.cli.common import Commands, add_config, loaded
 from proxy.errors import SettingError
 from proxy.settings import Settings
@@ -74,7 +75,7 @@ def hand_down(arguments: argparse.Namespace, told: dict[str, object]) -> None:
 def serve(given: Settings, listener: socket.socket) -> int:
     """One process."""
     logs.configure(given.log_level, given.log_format)
-    app = create_app(given)
+    app = frozen(create_app(given))
     announce(given, listener)
     uvicorn.Server(server_config(given, app)).run([listener])
     return 0
@@ -89,11 +90,21 @@ def serve_many(given: Settings, listener: socket.socket) -> int:
     return 0
 
 
-def worker() -> object:
+def worker() -> Application:
     """The application of one worker process, from the variables that its parent set."""
     given = settings.load(None, os.environ, {})
     logs.configure(given.log_level, given.log_format)
-    return create_app(given, shared_metrics=True)
+    return frozen(create_app(given, shared_metrics=True))
+
+
+def frozen(app: Application) -> Application:
+    """The application, with all that it has made so far taken out of the garbage collector's sight.
+
+    It stays until the process ends, and looking through it again and again is a tenth of the time of a stream.
+    """
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def server_config(given: Settings, app: Any) -> uvicorn.Config:
