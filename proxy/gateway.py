@@ -304,7 +304,7 @@ class Call:
         decision = verdict.decision
         found = (m.finding for m in decision.matches if m.finding and (m.policy, m.rule) == (decision.policy, decision.rule))
         param = next((self.record.prompt_places[finding.segment] for finding in found), None)
-        await self.fail(400, decision.message, "content_filter", param, rule=f"{decision.policy}/{decision.rule}")
+        await self.fail(400, decision.message, "content_filter", param, policy=decision.policy, rule=decision.rule)
 
     async def backend_failed(self, error: BackendError) -> None:
         """The backend gave no good answer: say so, as its fault and not as a verdict."""
@@ -333,9 +333,9 @@ class Call:
         reading.payload["error"]["request_id"] = self.record.request_id
         return orjson.dumps(reading.payload)
 
-    async def fail(self, status: int, message: str, code: str, param: str | None = None, *, rule: str = "") -> None:
+    async def fail(self, status: int, message: str, code: str, param: str | None = None, **decided: str) -> None:
         """Answer with an error, or end a stream with one."""
-        body = orjson.dumps(self.shaped(message, status, code, param, rule))
+        body = orjson.dumps(self.shaped(message, status, code, param, **decided))
         if self.streaming:
             event = b"" if self.told else b"data: " + body + b"\n\n"
             with contextlib.suppress(OSError):  # the caller has gone
@@ -343,9 +343,9 @@ class Call:
         elif not self.started:
             await self.answer(status, body)
 
-    def shaped(self, message: str, status: int, code: str, param: str | None, rule: str = "") -> dict[str, Any]:
+    def shaped(self, message: str, status: int, code: str, param: str | None, **decided: str) -> dict[str, Any]:
         request_id = self.record.request_id
-        return self.dialect.error(message, status=status, code=code, param=param, request_id=request_id, rule=rule)
+        return self.dialect.error(message, status=status, code=code, param=param, request_id=request_id, **decided)
 
     async def answer(self, status: int, body: bytes) -> None:
         """Send a whole answer."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from proxy.dialects import Cut, Dialect, Event
+from proxy.dialects import Dialect, Event
 from proxy.engine import Channel, Growing
 from proxy.errors import BackendBroken
 
@@ -255,9 +255,7 @@ class GuardedStream:
     def stop(self) -> bytes:
         """A rule has blocked: every group that is open ends here, and so does the stream."""
         self.cut = True
-        decision = self.growing.decision
-        groups = list(self.open) or [0]
-        events = self.dialect.cut(self.last, groups, Cut(decision.message, f"{decision.policy}/{decision.rule}"))
+        events = self.dialect.cut(self.last, list(self.open) or [0], self.growing.decision.message)
         return b"".join(map(event_bytes, events)) + DONE
 
     def skip(self, reason: str) -> None:

@@ -182,7 +182,7 @@ def test_a_blocked_prompt_never_reaches_the_backend(tmp_path: Path) -> None:
                 answer = await parapet.chat(f"Pay {IBAN} now", stream=stream)
                 error = answer.json()["error"]
                 assert (answer.status_code, error["code"], error["message"]) == (400, "content_filter", "No bank accounts here.")
-                assert error["rule"] == "blocking/no-iban"
+                assert (error["policy"], error["rule"]) == ("blocking", "no-iban")
                 assert "x-parapet-source" not in answer.headers
 
     asyncio.run(main())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from proxy.dialects.base import Cut, Delta, Dialect, Event, Reading, Slot
+from proxy.dialects.base import Delta, Dialect, Event, Reading, Slot
 from proxy.dialects.openai_chat import OpenAIChat
 
 DIALECTS: dict[str, Dialect] = {dialect.path: dialect for dialect in (OpenAIChat(),)}
 
-__all__ = ["DIALECTS", "Cut", "Delta", "Dialect", "Event", "OpenAIChat", "Reading", "Slot"]
+__all__ = ["DIALECTS", "Delta", "Dialect", "Event", "OpenAIChat", "Reading", "Slot"]

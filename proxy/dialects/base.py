@@ -105,14 +105,6 @@ class Event:
         return cls(reading.payload, deltas, failed=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """Why a stream is cut: the rule's message, and which rule of which policy it was."""
-
-    message: str
-    rule: str
-
-
 class Dialect(Protocol):
     """One API shape. It knows no policy."""
 
@@ -135,7 +127,9 @@ class Dialect(Protocol):
         """Remove from a whole completion what repeats texts that were changed; the names of what was removed."""
         ...
 
-    def error(self, message: str, *, status: int, code: str, param: str | None, request_id: str, rule: str = "") -> Json:
+    def error(
+        self, message: str, *, status: int, code: str, param: str | None, request_id: str, policy: str = "", rule: str = ""
+    ) -> Json:
         """An error in this dialect's shape."""
         ...
 
@@ -155,8 +149,8 @@ class Dialect(Protocol):
         """Events in the manner of `like` that carry the last pieces of channels."""
         ...
 
-    def cut(self, like: Json, groups: Iterable[Hashable], cut: Cut) -> list[Json]:
-        """Events in the manner of `like` that end the groups because a rule blocked."""
+    def cut(self, like: Json, groups: Iterable[Hashable], message: str) -> list[Json]:
+        """Events in the manner of `like` that end the groups because a rule blocked, with that rule's message."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from proxy.core import Role, Segment
-from proxy.dialects.base import DEPTH, Cut, Event, Json, Reading
+from proxy.dialects.base import DEPTH, Event, Json, Reading
 from proxy.dialects.openai_chunk import read_chunk
 from proxy.errors import BackendBroken, RequestError
 
@@ -116,12 +116,14 @@ class OpenAIChat:
                 removed.append("logprobs")
         return removed
 
-    def error(self, message: str, *, status: int, code: str, param: str | None, request_id: str, rule: str = "") -> Json:
+    def error(
+        self, message: str, *, status: int, code: str, param: str | None, request_id: str, policy: str = "", rule: str = ""
+    ) -> Json:
         """An error as OpenAI's SDKs expect it."""
         kind = "backend_error" if code.startswith("backend") else ERROR_TYPES.get(status)
         kind = kind or ("invalid_request_error" if status < 500 else "server_error")
         body: Json = {"message": message, "type": kind, "param": param, "code": code, "request_id": request_id}
-        return {"error": body | {"rule": rule} if rule else body}
+        return {"error": body | {"policy": policy, "rule": rule} if rule else body}
 
     def refuse(self, payload: Json, message: str) -> Json:
         """Every choice becomes a refusal; of the rest only what holds no text is kept."""
@@ -151,9 +153,9 @@ class OpenAIChat:
         """One chunk for each channel that still has text to show."""
         return [chunk(like, channel[0], delta_of(channel, text)) for channel, text in texts if isinstance(channel, tuple)]
 
-    def cut(self, like: Json, groups: Iterable[Hashable], cut: Cut) -> list[Json]:
+    def cut(self, like: Json, groups: Iterable[Hashable], message: str) -> list[Json]:
         """Every choice that is open ends with `content_filter`, and says why."""
-        return [chunk(like, group, {"refusal": cut.message}, finish="content_filter") for group in groups]
+        return [chunk(like, group, {"refusal": message}, finish="content_filter") for group in groups]
 
 
 def role_of(message: object, place: str) -> Role:
