@@ -113,6 +113,10 @@ class Check(Protocol):
         """One report for each segment, in order."""
         ...
 
+    def quick(self, segments: Sequence[Segment]) -> Sequence[Report] | None:
+        """The reports if microseconds are enough to have them, else None: then the check is called, in a thread if need be."""
+        ...
+
     def watch(self, role: Role) -> Watch:
         """A watch over one text of `role` that comes in pieces."""
         ...

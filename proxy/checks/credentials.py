@@ -273,7 +273,8 @@ class Secrets:
         return list(found.values())
 
     def findings(self, text: str, kind: Kind, pattern: re.Pattern[str]) -> Iterator[Finding]:
-        """One row's findings. Every place is tried, those inside a match too: so no match hides another."""
+        """One row's findings. Every place is tried, those inside a match too, so that no match hides another; not those inside
+        a finding, which is gone anyway."""
         at = 0
         while match := pattern.search(text, at):
             at = match.start() + 1
@@ -285,6 +286,7 @@ class Secrets:
             secret = text[start:end]
             score = self.score(kind, match, secret)
             if score > 0 and secret not in self.allow:
+                at = max(at, end)
                 yield Finding(self.name, "privacy", kind.category, round(score, 2), start, end, self.variant)
 
     def score(self, kind: Kind, match: re.Match[str], secret: str) -> float:

@@ -54,6 +54,8 @@ SAMPLE = (
     "call jane@example.co.uk, +1 212-555-0123, 020 7946 0958, card 4111 1111 1111 1111, ssn 536-90-4399, "
     "10.0.0.1, iban DE89370400440532013000"
 )
+DIGIT = re.compile(r"\d")
+LISTED = 7  # the digits that a phone number in a long list has at least
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -95,7 +97,7 @@ class Pii:
         results: list[RecognizerResult] = []
         for key in keys:
             recognizer = self.recognizers[key]
-            read = text if getattr(recognizer, "patterns", None) else without_long_runs(text)
+            read = text if getattr(recognizer, "patterns", None) else numbers_alone(text)
             begun = time.monotonic()
             found = recognizer.analyze(text=read, entities=recognizer.supported_entities, nlp_artifacts=None)
             if time.monotonic() - begun >= self.limit:
@@ -257,14 +259,33 @@ def punctuation() -> str:
 
 
 @cache
-def digit_run() -> re.Pattern[str]:
-    """Digits and signs that phonenumbers reads in one go."""
-    return re.compile(rf"\d(?:{punctuation()}\d)*", re.IGNORECASE)
+def number_form() -> re.Pattern[str]:
+    """Where phonenumbers may read a number."""
+    expression = phone_expression()
+    return re.compile(expression.pattern, expression.flags)
 
 
-def without_long_runs(text: str) -> str:
-    """The text, with runs of digits and signs beyond REACH blanked: no number is so long, and each sign of them costs 0.2 ms."""
-    return digit_run().sub(lambda run: "\n" * len(run[0]) if len(run[0]) > REACH else run[0], text)
+def numbers_alone(text: str) -> str:
+    """The text with every digit blanked that cannot be part of a phone number.
+
+    phonenumbers tries each group of digits, for each of its regions, at 0.1 ms a time: 5 s for 100 kB of base64.
+    """
+    parts, done = [], 0
+    for found in number_form().finditer(text):
+        number = found[0] if len(found[0]) <= REACH else unspaced_numbers(found[0])
+        parts += [DIGIT.sub("\n", text[done : found.start()]), number]
+        done = found.end()
+    parts.append(DIGIT.sub("\n", text[done:]))
+    return "".join(parts)
+
+
+def unspaced_numbers(run: str) -> str:
+    """A long run of digits and signs, a list of numbers as a rule, with what is not a number without spaces blanked."""
+
+    def kept(piece: re.Match[str]) -> str:
+        return piece[0] if len(piece[0]) <= REACH and len(DIGIT.findall(piece[0])) >= LISTED else "\n" * len(piece[0])
+
+    return re.sub(r"\S+", kept, re.sub(r"\s", "\n", run))
 
 
 @cache

@@ -251,6 +251,12 @@ class Screened:
     def __call__(self, segments: Sequence[Segment]) -> list[Report]:
         return [self.whole(segment.text) for segment in segments]
 
+    def quick(self, segments: Sequence[Segment]) -> list[Report] | None:
+        """The reports if nothing can match."""
+        if any(self.screen.candidates(folds(segment.text)) for segment in segments):
+            return None
+        return [Report((), len(segment.text)) for segment in segments]
+
     def watch(self, role: Role) -> ScreenedWatch:  # noqa: ARG002 - patterns mean the same in every role
         """A watch over one text that comes in pieces."""
         return ScreenedWatch(self)
