@@ -76,6 +76,7 @@ def of_presidio() -> Iterator[tuple[str, int]]:
                 yield pattern.regex, int(recognizer.global_regex_flags)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_presidios_expressions_are_screened_without_a_miss(data: st.DataObject) -> None:

@@ -180,6 +180,7 @@ def test_a_hard_text_streams_as_it_is(text: str, size: int) -> None:
     assert shown(streamed(check, chopped(text, size))) == plain(check, text)
 
 
+@pytest.mark.slow
 @settings(QUICK, max_examples=25)
 @given(text=st.one_of(texts, spaced), size=sizes)
 def test_without_hyperscan_the_findings_are_the_same(text: str, size: int) -> None:
@@ -193,6 +194,7 @@ def test_without_hyperscan_the_findings_are_the_same(text: str, size: int) -> No
 @given(
     parts=st.lists(st.one_of(texts, spaced), min_size=1, max_size=4), filler=st.sampled_from(("a word. ", "日本語。", "1 2 3 "))
 )
+@pytest.mark.slow
 def test_a_long_text_is_read_in_blocks_as_in_one_piece(parts: list[str], filler: str) -> None:
     """A text beyond the size of a block is found in as if it were confirmed at once."""
     text = (filler * (2 * BLOCK // len(filler) // len(parts) + 1)).join(["", *parts])
@@ -215,6 +217,7 @@ def test_the_screen_misses_nothing(text: str) -> None:
         assert not found or key in named
 
 
+@pytest.mark.slow
 @settings(QUICK, max_examples=40)
 @given(text=st.one_of(texts, spaced), place=st.integers(0, 600))
 def test_what_may_become_a_match_is_held(text: str, place: int) -> None:
