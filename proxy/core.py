@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Literal, Protocol
@@ -14,6 +16,9 @@ Mode = Literal["enforce", "monitor"]
 Trouble = Literal["error", "timeout", "overload"]
 Family = Literal["privacy", "copyright", "bias", "misuse", "custom"]
 
+DEADLINE: ContextVar[float] = ContextVar(
+    "DEADLINE", default=math.inf
+)  # on time.monotonic(): when nobody waits for a check any more
 DIRECTIONS: tuple[Direction, ...] = ("prompt", "completion")
 ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool", "document", "reasoning")
 FAMILIES: tuple[Family, ...] = ("privacy", "copyright", "bias", "misuse", "custom")

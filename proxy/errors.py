@@ -21,7 +21,9 @@ Each names the thing and the way out, and none shows the user's text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 
 class ParapetError(Exception):
@@ -70,7 +72,7 @@ class ExpressionError(ParapetError):
 class CheckError(ParapetError):
     """A check did not give an answer."""
 
-    kind = "error"
+    kind: Literal["error", "timeout", "overload"] = "error"
 
 
 class CheckTimeout(CheckError):
@@ -125,13 +127,16 @@ class BackendTimeout(BackendError):
 
 
 class BackendRefused(BackendError):
-    """The backend answered with an error status of its own; `body` is what it said, for the caller alone."""
+    """The backend answered with an error status of its own.
+
+    `body` is what it said, for the caller alone; `headers` are those of its headers that the caller may see: when to try again.
+    """
 
     code = "backend_refused"
 
-    def __init__(self, status: int, body: bytes, content_type: str) -> None:
+    def __init__(self, status: int, body: bytes, content_type: str, headers: Mapping[str, str] = {}) -> None:
         super().__init__(f"the backend answered with status {status}")
-        self.status, self.body, self.content_type = status, body, content_type
+        self.status, self.body, self.content_type, self.headers = status, body, content_type, headers
 
 
 class BackendBroken(BackendError):

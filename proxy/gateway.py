@@ -24,7 +24,7 @@ from proxy.backends import Answer, Backend, Pool
 from proxy.core import Action, Direction
 from proxy.dialects import Dialect, Reading
 from proxy.engine import Engine, Guard, Verdict
-from proxy.errors import AccessError, BackendBroken, BackendError, BackendRefused, RequestError
+from proxy.errors import AccessError, BackendBroken, BackendError, BackendRefused, CheckTimeout, RequestError
 from proxy.metrics import Metrics
 from proxy.settings import Settings
 from proxy.streaming import GuardedStream
@@ -95,6 +95,9 @@ class Call:
             await self.fail(error.status, error.message, error.code, error.param)
         except BackendError as error:
             await self.backend_failed(error)
+        except CheckTimeout as error:
+            record.outcome, record.error = "error", "check_timeout"
+            await self.fail(500, str(error), "check_timeout")
         except (ClientLeft, asyncio.CancelledError) as error:
             record.outcome, record.status = "client_left", 499
             if isinstance(error, asyncio.CancelledError):
@@ -234,12 +237,12 @@ class Call:
         if verdict.decision.action == Action.BLOCK:
             self.record.outcome = "blocked_completion"
             body = orjson.dumps(self.dialect.refuse(payload, verdict.decision.message))
-        elif verdict.texts:
+        else:
             reading.write(verdict.texts)
             removed = self.dialect.redacted(payload, [reading.segments[index] for index in verdict.texts])
             self.skipped({name: removed.count(name) for name in removed})
             try:
-                body = orjson.dumps(payload)
+                body = orjson.dumps(payload)  # never the bytes that came: a field that is there twice was read once
             except orjson.JSONEncodeError:
                 raise BackendBroken("the backend's answer is nested too deeply") from None
         await self.answer(200, body)
@@ -271,7 +274,7 @@ class Call:
         first = True
         try:
             async for chunk in chunks:
-                out = guarded.feed(chunk)
+                out = await self.fed(guarded, chunk)
                 if out:
                     if first:
                         self.gateway.metrics.guarded("completion", guarded.seconds)
@@ -286,6 +289,16 @@ class Call:
         self.told = guarded.told
         if guarded.trouble is not None:
             raise guarded.trouble
+
+    async def fed(self, guarded: GuardedStream, chunk: bytes) -> bytes:
+        """What the guard makes of a chunk; a large one in a thread, so that other calls go on. Raises CheckTimeout."""
+        if len(guarded.buffer) + len(chunk) <= self.gateway.settings.inline_chars:
+            return guarded.feed(chunk)
+        limit = self.gateway.settings.check_timeout
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(guarded.feed, chunk), limit)
+        except TimeoutError:
+            raise CheckTimeout("the answer could not be checked in time") from None
 
     async def pass_on(self, out: bytes) -> None:
         """Send more of a streamed answer."""

@@ -1,11 +1,13 @@
 """A guarded stream: server-sent events in, the same events out with only what may be shown in them.
 
-Events that need no change pass as the bytes that came. An event whose text is all held back is left out, unless it says
-something else as well. What was held back goes out with the next event of its channel, or in one of its own before the end.
+What goes out is written from what was read, never copied, so that nothing passes that nobody has read. An event whose text is
+all held back is left out, unless it says something else as well. What was held back goes out with the next event of its
+channel, or in one of its own before the end.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -20,7 +22,9 @@ from proxy.errors import BackendBroken
 MAX_EVENT = 16 * 2**20  # bytes of one event
 BOM = b"\xef\xbb\xbf"
 DONE = b"data: [DONE]\n\n"
-FIELDS = (b":", b"event:", b"id:", b"retry:")  # how lines begin that pass beside the data; clients ignore all others
+FIELD = re.compile(
+    rb"event: ?[\w.]{1,64}|retry: ?\d{1,9}", re.ASCII
+)  # what passes beside the data; a comment passes without its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Mould:
 
     head: bytes
     tail: bytes
+    before: bytes  # the same, as Parapet writes them: from what was read, so that nothing that was not goes on
+    after: bytes
     channel: Channel
 
     def text(self, block: bytes) -> str:
@@ -45,7 +51,7 @@ class Mould:
 
     def cast(self, text: str) -> bytes:
         """An event of this shape with another piece of text."""
-        return self.head + orjson.dumps(text)[1:-1] + self.tail + b"\n\n"
+        return self.before + orjson.dumps(text)[1:-1] + self.after
 
 
 PATIENCE = 8  # moulds that are made without being used: a stream whose events all differ is not for them
@@ -61,8 +67,9 @@ def mould_of(dialect: Dialect, event: Event, data: bytes, channel: Channel | Non
     if data.count(b'"' + piece + b'"') != 1:
         return None
     head, _, tail = data.partition(b'"' + piece + b'"')
-    mould = Mould(b"data: " + head + b'"', b'"' + tail, channel)
     probed = dialect.read_event(orjson.loads(head + orjson.dumps(PROBE) + tail))
+    before, _, after = event_bytes(probed.payload).partition(orjson.dumps(PROBE)[1:-1])
+    mould = Mould(b"data: " + head + b'"', b'"' + tail, before, after, channel)
     same = [(found.channel, found.text, found.once) for found in probed.deltas] == [(delta.channel, PROBE, False)]
     quiet = not (probed.other or probed.ending or probed.repeats or probed.not_inspected or probed.failed)
     return mould if same and quiet and probed.groups == event.groups else None
@@ -140,12 +147,13 @@ class GuardedStream:
         mould = self.mould
         if mould is not None and (text := mould.text(block)):
             self.patience = PATIENCE
-            return self.piece(mould, text, block)
+            return self.piece(mould, text)
         data, beside = block[5:], b""
         if block[:5] != b"data:" or b"\n" in block:
             lines = block.removeprefix(BOM).split(b"\n")
             data = b"\n".join(line[5:] for line in lines if line[:5] == b"data:")
-            beside = b"".join(line + b"\n" for line in lines if line.startswith(FIELDS))
+            passing = [b":" if line[:1] == b":" else line for line in lines if line[:1] == b":" or FIELD.fullmatch(line)]
+            beside = b"".join(line + b"\n" for line in passing)
         data = data.strip()
         if not data:
             return beside + b"\n" if beside else b""
@@ -186,16 +194,13 @@ class GuardedStream:
         shown = [delta.slot.text for delta in event.deltas]
         if shown and not event.other and not any(shown):
             return before
-        changed = bool(event.repeats) or shown != [delta.text for delta in event.deltas]
-        return before + beside + (event_bytes(event.payload) if changed else lines_of(data))
+        return before + beside + event_bytes(event.payload)
 
-    def piece(self, mould: Mould, text: str, block: bytes) -> bytes:
+    def piece(self, mould: Mould, text: str) -> bytes:
         """An event that is like one before it but for its piece of text."""
         shown = mould.channel.push(text)
         if self.growing.blocked:
             return self.stop()
-        if shown == text:
-            return block + b"\n\n"
         return mould.cast(shown) if shown else b""
 
     def push(self, event: Event) -> bool:
@@ -273,8 +278,3 @@ def normal(buffer: bytes) -> bytes:
 def event_bytes(payload: dict[str, Any]) -> bytes:
     """A payload as an event."""
     return b"data: " + orjson.dumps(payload) + b"\n\n"
-
-
-def lines_of(data: bytes) -> bytes:
-    """The data of an event as it came."""
-    return b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"

@@ -305,11 +305,11 @@ def test_a_broken_stream_shows_what_had_come_and_says_why(broken: bytes, says: s
 
 
 def test_lines_that_are_no_fields_of_events_do_not_pass() -> None:
-    """Clients ignore them, but no check has read them either; comments keep connections alive."""
+    """Clients ignore them, but no check has read them either; comments keep connections alive, without their text."""
     growing = guard(REDACT).growing()
     guarded = GuardedStream(OpenAIChat(), growing)
     out = guarded.feed(b": ping\n\n<html>my card</html>\n\nnonsense\ndata: {}\nid: 7\n\nretry: 5\n\n")
-    assert out == b": ping\n\nid: 7\ndata: {}\n\nretry: 5\n\n"
+    assert out == b":\n\ndata: {}\n\nretry: 5\n\n"
 
 
 @pytest.mark.parametrize(

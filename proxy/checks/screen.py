@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,7 +19,8 @@ from typing import Any, Protocol
 import regex
 
 from proxy.checks.expression import folds, screened
-from proxy.core import Failure, Finding, Report, Role, Segment
+from proxy.core import DEADLINE, Failure, Finding, Report, Role, Segment
+from proxy.errors import CheckError, CheckTimeout
 
 CONTEXT = 120  # characters before a match that its findings may depend on: as much is kept of a text that streams
 LARGE = 2048  # a text held back beyond this is looked at again only when it has grown by an eighth: work stays linear
@@ -249,7 +251,12 @@ class Screened:
         return Screen(self.checks, hyperscan=self.hyperscan)
 
     def __call__(self, segments: Sequence[Segment]) -> list[Report]:
-        return [self.whole(segment.text) for segment in segments]
+        reports = []
+        for segment in segments:
+            if time.monotonic() > DEADLINE.get():
+                raise CheckTimeout("nobody waits any more for what these texts hold")
+            reports.append(self.whole(segment.text))
+        return reports
 
     def quick(self, segments: Sequence[Segment]) -> list[Report] | None:
         """The reports if nothing can match."""
@@ -275,7 +282,11 @@ class Screened:
         """The same report, for the price of a look at the surroundings of what may match."""
         watch = ScreenedWatch(self)
         starts = range(0, len(text), BLOCK)
-        reports = [watch.push(text[start : start + BLOCK], end=start == starts[-1]) for start in starts]
+        reports = []
+        for start in starts:
+            if time.monotonic() > DEADLINE.get():
+                raise CheckTimeout("nobody waits any more for what this text holds")
+            reports.append(watch.push(text[start : start + BLOCK], end=start == starts[-1]))
         failures = dict.fromkeys(failure for report in reports for failure in report.failures)
         return Report([finding for report in reports for finding in report.findings], len(text), list(failures))
 
@@ -290,8 +301,9 @@ class Screened:
             check = self.checks[number]
             try:
                 found = check.confirm(text, names)
-            except Exception:  # noqa: BLE001 - whatever a check dies of, its rules act by their on_error
-                failures.append(Failure(check.name, check.variant, "error"))
+            except Exception as error:  # noqa: BLE001 - whatever a check dies of, its rules act by their on_error
+                kind = error.kind if isinstance(error, CheckError) else "error"
+                failures.append(Failure(check.name, check.variant, kind))
             else:
                 findings += [finding for finding in found if finding.end - finding.start <= check.reach]
         findings.sort(key=lambda f: (f.start, -f.end, f.check, f.category))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from proxy.core import Form, Role, Segment
+from proxy.errors import RequestError
 
 Json = dict[str, Any]
 DEPTH = 64  # levels of a payload that are looked at for text
+LONG_NUMBER = 10**6  # a number of seven digits or more may be somebody's
+MOST_TEXTS = 65_536  # in one payload; the setting max_segments says how many are judged
+MOST_PARTS = 10_000  # of a value that is not read, and looked at for text only to be counted
+WORD = re.compile(r"[A-Za-z_$-]*")  # what is a name and nothing else
 
 
-@dataclass(
-    slots=True
-)  # not frozen, as are the others here: there is one for each piece of a stream, and freezing doubles its cost
+@dataclass(slots=True)  # not frozen, as `Delta`: there is one for each piece of a stream, and freezing doubles its cost
 class Slot:
     """Where a text stands in a parsed payload."""
 
@@ -32,6 +36,19 @@ class Slot:
 
 
 @dataclass(slots=True)
+class KeySlot(Slot):
+    """Where a text stands as the name of a field."""
+
+    def write(self, text: str | None) -> None:
+        """Give the field another name, in its place; one that is taken gets a mark."""
+        while (name := text or "") in self.holder:
+            text = f"{name}_"
+        fields = [(name if key == self.key else key, value) for key, value in self.holder.items()]
+        self.holder.clear()
+        self.holder.update(fields)
+
+
+@dataclass(slots=True)
 class Reading:
     """The texts of a payload with their places in it, and what could not be read."""
 
@@ -43,13 +60,28 @@ class Reading:
     payload: Json = field(default_factory=dict)
 
     def add(self, holder: Any, key: Any, role: Role, place: str, form: Form = "text") -> None:
-        """A text to inspect; an empty one is passed over, and something else that holds text is counted."""
+        """A text to inspect, or a long number as one; an empty one is passed over, and what else holds text is counted.
+
+        Raises RequestError when there are too many.
+        """
         text = holder[key]
+        if type(text) in (int, float) and abs(text) >= LONG_NUMBER:
+            text = str(text)
         if not isinstance(text, str):
             self.pass_over(text)
         elif text:
-            self.segments.append(Segment(text, role, place, form))
-            self.slots.append(Slot(holder, key))
+            self.take(Segment(text, role, place, form), Slot(holder, key))
+
+    def add_key(self, holder: Any, key: str, role: Role, place: str) -> None:
+        """The name of a field that the caller chose, if it is more than a word."""
+        if not WORD.fullmatch(key):
+            self.take(Segment(key, role, place), KeySlot(holder, key))
+
+    def take(self, segment: Segment, slot: Slot) -> None:
+        if len(self.segments) >= MOST_TEXTS:
+            raise RequestError(f"there are more than {MOST_TEXTS} texts", code="too_many_segments")
+        self.segments.append(segment)
+        self.slots.append(slot)
 
     def pass_over(self, value: object) -> None:
         """A value in a place that is not read: counted when there is text in it."""
@@ -62,8 +94,8 @@ class Reading:
 
     def write(self, texts: Mapping[int, str]) -> None:
         """Write changed texts, by the index of their segment, into the payload that was read."""
-        for index, text in texts.items():
-            self.slots[index].write(text)
+        for index in sorted(texts, key=lambda index: isinstance(self.slots[index], KeySlot)):  # names last: places name them
+            self.slots[index].write(texts[index])
 
     @property
     def places(self) -> list[str]:
@@ -154,10 +186,17 @@ class Dialect(Protocol):
         ...
 
 
-def has_text(value: object, depth: int = DEPTH) -> bool:
-    """Whether a value holds any text at all."""
-    if isinstance(value, str):
-        return bool(value)
-    if isinstance(value, dict | list) and depth:
-        return any(has_text(each, depth - 1) for each in (value.values() if isinstance(value, dict) else value))
-    return isinstance(value, dict | list) and bool(value)
+def has_text(value: object) -> bool:
+    """Whether a value holds any text at all; one with very many parts is taken to."""
+    left: list[object] = [value]
+    for _ in range(MOST_PARTS):
+        if not left:
+            return False
+        each = left.pop()
+        if isinstance(each, str) and each:
+            return True
+        if isinstance(each, dict):
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+    return bool(left)

@@ -6,8 +6,9 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from proxy.core import Role, Segment
-from proxy.dialects.base import DEPTH, Event, Json, Reading
+from proxy.dialects.base import Event, Json, Reading
 from proxy.dialects.openai_chunk import read_chunk
+from proxy.dialects.values import read_field, read_values
 from proxy.errors import BackendBroken, RequestError
 
 ROLES: dict[str, Role] = {
@@ -25,6 +26,7 @@ REQUEST_FIELDS = frozenset(  # what is read below, and what carries no text for 
     "prompt_cache_key top_k min_p repetition_penalty length_penalty use_beam_search best_of ignore_eos "
     "skip_special_tokens".split()
 )
+CHOSEN = "tool_choice function_call audio modalities stream_options service_tier reasoning_effort verbosity".split()
 KEPT = ("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier")
 ANSWER_FIELDS = frozenset((*KEPT, "choices"))
 CHOICE_FIELDS = frozenset(("index", "message", "finish_reason", "logprobs", "stop_reason"))
@@ -34,12 +36,6 @@ PARTS = {"image_url": "image", "image": "image", "input_audio": "audio", "audio"
 TEXT_PARTS = frozenset(("text", "refusal", "thinking", "input_text", "output_text"))
 TEXT_KEYS: dict[str, Role | None] = {"text": None, "refusal": None, "thinking": "reasoning"}
 PLAIN_KEYS = frozenset(("type", "cache_control"))
-VOCABULARY = frozenset(  # keys that places may name: others are the caller's words, and places go into records
-    "name description title type function custom parameters properties items prefixItems enum const default example examples "
-    "required anyOf oneOf allOf not $ref $defs $schema $id definitions format pattern json_schema schema strict grammar "
-    "definition syntax additionalProperties patternProperties message param code".split()
-)
-SCHEMA_VALUES = frozenset("object string number integer boolean array null function custom json_schema json_object text".split())
 ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -293,31 +289,9 @@ def read_settings(reading: Reading, payload: Json) -> None:
         reading.pass_over(prediction)
     for key in ("stop", "metadata", "user", "safety_identifier", "prompt_cache_key"):
         read_field(reading, payload, key, "user")
-
-
-def read_field(reading: Reading, payload: Json, key: str, role: Role) -> None:
-    """A field that is a text, or holds texts at any depth."""
-    value = payload.get(key)
-    if isinstance(value, dict | list):
-        read_values(reading, value, role, key)
-    elif value is not None:
-        reading.add(payload, key, role, key)
-
-
-def read_values(reading: Reading, value: Any, role: Role, place: str, depth: int = DEPTH) -> None:
-    """Every text below `value`, but for the values that JSON Schema itself knows."""
-    if depth == 0:
-        reading.pass_over(value)
-        return
-    named = isinstance(value, dict)
-    for number, (key, each) in enumerate(value.items() if named else enumerate(value)):
-        if not isinstance(each, str | dict | list):
-            continue
-        where = f"{place}.{key}" if named and key in VOCABULARY else f"{place}[{number}]"
-        if not isinstance(each, str):
-            read_values(reading, each, role, where, depth - 1)
-        elif each not in SCHEMA_VALUES:
-            reading.add(value, key, role, where)
+    for key in CHOSEN:
+        if key in payload:
+            read_field(reading, payload, key, "system")
 
 
 def delta_of(channel: tuple[Any, ...], text: str) -> Json:

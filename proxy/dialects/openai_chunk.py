@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from proxy.core import Role
-from proxy.dialects.base import Delta, Event, Json, Slot, has_text
+from proxy.dialects.base import Delta, Event, Json, Reading, Slot, has_text
+from proxy.dialects.values import read_values
 from proxy.errors import BackendBroken
 
 CHUNK_FIELDS = frozenset(  # `obfuscation` is padding of random length, `provider` the name of a company
@@ -73,6 +74,10 @@ def read_delta(event: Event, index: int, delta: Json) -> None:
         role = PIECES.get(key)
         if role is not None and isinstance(value, str):
             event.deltas.append(Delta((index, key), Slot(delta, key), value, role, f"choices[{index}].{key}"))
+        elif role is not None and isinstance(value, list):
+            read_parts(event, (index, key), value, role, f"choices[{index}].{key}")
+        elif key == "name" and isinstance(value, str):
+            event.deltas.append(Delta((index, key), Slot(delta, key), value, "assistant", f"choices[{index}].name", once=True))
         elif key == "tool_calls" and isinstance(value, list):
             for position, call in enumerate(value):
                 read_call(event, index, call, position)
@@ -84,6 +89,18 @@ def read_delta(event: Event, index: int, delta: Json) -> None:
             event.other = True
             if key != "role" and has_text(value):
                 event.not_inspected.append("unknown_field")
+
+
+def read_parts(event: Event, channel: tuple[Any, ...], parts: list[Any], role: Role, place: str) -> None:
+    """Text that comes as a list of parts: all of them belong to one text."""
+    for number, part in enumerate(parts):
+        if isinstance(part, str) and part:
+            event.deltas.append(Delta(channel, Slot(parts, number), part, role, place))
+        elif isinstance(part, dict) and isinstance(part.get("text"), str) and part["text"]:
+            event.deltas.append(Delta(channel, Slot(part, "text"), part["text"], role, place))
+        elif has_text(part):
+            event.other = True
+            event.not_inspected.append("unknown_part")
 
 
 def read_audio(event: Event, index: int, audio: Json) -> None:
@@ -123,7 +140,12 @@ def read_function(event: Event, channel: tuple[Any, ...], function: Json, place:
             event.deltas.append(Delta(channel, slot, value, "assistant", where, form))  # type: ignore[arg-type]  # a Form
         elif value:
             event.other = True
-            if key == "name" and isinstance(value, str):
+            if isinstance(value, dict | list):
+                reading = Reading()
+                read_values(reading, value, "assistant", where)
+                pairs = zip(reading.segments, reading.slots, strict=True)
+                event.deltas += [Delta(channel, slot, text.text, text.role, text.place, once=True) for text, slot in pairs]
+            elif key == "name" and isinstance(value, str):
                 event.deltas.append(Delta((*channel, "name"), slot, value, "assistant", where, once=True))
             elif has_text(value):
                 event.not_inspected.append("unknown_field")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from proxy.core import Action, Check, CheckKind, Decision, Direction, Failure, Finding, Report, Segment
+from proxy.core import DEADLINE, Action, Check, CheckKind, Decision, Direction, Failure, Finding, Report, Segment
 from proxy.engine.growing import Growing
 from proxy.engine.plan import Combine, Plan, Planner, Unit
-from proxy.errors import CheckOverloaded
+from proxy.errors import CheckError, CheckOverloaded
 from proxy.metrics import Metrics
 from proxy.policy import Policy, PolicySet, decide
 from proxy.settings import Settings
 from proxy.text import Span, readable, redacted
 
-CLOSER = 3  # an eighth of `inline_chars` may be looked at closely on the event loop: that takes a hundred times longer
+Made = TypeVar("Made")
+CLOSER = 5  # a thirty-second of `inline_chars` may be looked at closely on the event loop: that takes a hundred times longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +53,33 @@ class Runner:
             return await self.in_thread(unit.check, segments, unit.timeout), []
         except TimeoutError:
             return (), unit.failures("timeout")
-        except CheckOverloaded:
-            return (), unit.failures("overload")
+        except CheckError as error:
+            return (), unit.failures(error.kind)
         except Exception:  # noqa: BLE001 - whatever a check dies of, its rules act by their on_error
             return (), unit.failures("error")
         finally:
             self.metrics.checked(unit.label, direction, time.perf_counter() - begun)
 
+    async def apart(self, segments: Sequence[Segment], work: Callable[[Sequence[Segment]], Made]) -> Made:
+        """Work on texts that is no check's: on the event loop when it is little, in a thread when it is much."""
+        if sum(len(segment.text) for segment in segments) <= self.settings.inline_chars:
+            return work(segments)
+        return await asyncio.to_thread(work, segments)
+
     async def in_thread(self, check: Check, segments: Sequence[Segment], timeout: float) -> Sequence[Report]:
         """Off the event loop; raises CheckOverloaded when too many wait, TimeoutError when it takes too long."""
         if len(self.given) >= self.settings.check_queue + self.settings.check_threads:
             raise CheckOverloaded("too many calls of checks wait for a thread")
-        future = self.threads.submit(check, segments)
+        future = self.threads.submit(in_time, check, segments, time.monotonic() + timeout)
         self.given.add(future)
         future.add_done_callback(self.given.discard)
         return await asyncio.wait_for(asyncio.wrap_future(future), timeout)
+
+
+def in_time(check: Check, segments: Sequence[Segment], deadline: float) -> Sequence[Report]:
+    """The check's reports; one that is long at work stops at the deadline by itself, since a thread cannot be stopped."""
+    DEADLINE.set(deadline)
+    return check(segments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +101,7 @@ class Guard:
         plan = self.prompt if direction == "prompt" else self.completion
         findings: list[Finding] = []
         failures: list[Failure] = []
-        read = [replace(s, text=readable(s.text, s.form)) if s.form != "text" else s for s in segments]
+        read = await self.runner.apart(segments, read_all)
         for unit in plan.whole:
             places = [i for i, segment in enumerate(read) if unit.reads(segment.role)]
             if not places:
@@ -101,17 +115,24 @@ class Guard:
         decision = decide(self.policies, direction, findings, failures)
         for failure in failures:
             self.runner.metrics.check_failed(failure.check, failure.kind)
-        return Verdict(decision, changes(decision, segments))
+        if decision.action != Action.REDACT:
+            return Verdict(decision)
+        return Verdict(decision, await self.runner.apart(segments, lambda texts: changes(decision, texts)))
 
     def growing(self) -> Growing:
         """The guard of a completion that comes in pieces."""
         return Growing(self.policies, self.completion, self.runner.settings.max_hold, self.runner.metrics)
 
 
+def read_all(segments: Sequence[Segment]) -> Sequence[Segment]:
+    """The segments as checks read them: JSON behind its escapes."""
+    if all(segment.form == "text" for segment in segments):
+        return segments
+    return [replace(s, text=readable(s.text, s.form)) if s.form != "text" else s for s in segments]
+
+
 def changes(decision: Decision, segments: Sequence[Segment]) -> dict[int, str]:
     """The texts that a decision to redact changes."""
-    if decision.action != Action.REDACT:
-        return {}
     spans: dict[int, list[Span]] = {}
     for finding in redactions(decision):
         spans.setdefault(finding.segment, []).append(label(finding))

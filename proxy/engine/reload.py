@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,7 +35,19 @@ class Reloader:
         """Look at the files every so many seconds, for ever."""
         while True:
             await asyncio.sleep(every)
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 - whatever it is, watching must go on
+                self.failed(error)
+
+    def failed(self, error: Exception) -> None:
+        """Looking at the files ended in an error that is not theirs: say so, and read them again the next time."""
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        problem = f"the policy files could not be read: {type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
+        if problem != self.problem:  # it may last: one line in the log is enough
+            log.error("policies not reloaded, revision %s stays in force: %s", self.engine.policies.revision, problem)
+        self.problem, self.seen = problem, None
+        self.metrics.policies_loaded(ok=False)
 
     async def look(self) -> bool:
         """Read the files again if they have changed; whether a new set is in force. The event loop goes on meanwhile."""

@@ -15,6 +15,7 @@ DEFAULT_MESSAGES = {
     Action.REDACT: "Parts of this {direction} were replaced by the policy {policy} (rule {rule}).",
     Action.BLOCK: "This {direction} was refused by the policy {policy} (rule {rule}).",
 }
+FAILED = "This {direction} could not be checked for the policy {policy} (rule {rule}), and so was not let through. Try again."
 
 Use = tuple[str, str]  # of a check: its name and variant
 
@@ -64,7 +65,7 @@ def decide(
         would=would,
         policy=rule.policy if rule else "",
         rule=rule.id if rule else "",
-        message=_message(rule, action, direction) if rule else "",
+        message=_message(rule, action, direction, _failed(ranked, decider)) if rule else "",
         findings=tuple(findings),
         matches=tuple(match for _, match in ranked),
         failures=tuple(failures),
@@ -102,5 +103,11 @@ def _of_failures(plan: _Plan, failures: Sequence[Failure]) -> list[tuple[_Ranked
     ]
 
 
-def _message(rule: Rule, action: Action, direction: Direction) -> str:
-    return rule.message or DEFAULT_MESSAGES[action].format(direction=direction, policy=rule.policy, rule=rule.id)
+def _failed(ranked: Sequence[tuple[_Ranked, Match]], decider: _Ranked | None) -> bool:
+    """Whether the rule decided for want of an answer, and not for what was found."""
+    return not any(use is decider and match.finding is not None for use, match in ranked)
+
+
+def _message(rule: Rule, action: Action, direction: Direction, failed: bool) -> str:
+    told = FAILED if failed else rule.message or DEFAULT_MESSAGES[action]
+    return told.format(direction=direction, policy=rule.policy, rule=rule.id) if failed or not rule.message else told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ Catalogue = Mapping[str, CheckKind]
 def load(paths: Sequence[Path], catalogue: Catalogue) -> PolicySet:
     """The policies in these files and folders, as one set.
 
-    Of a folder, its own `*.yaml` and `*.yml` are read in the order of their names, without tests (`NAME_test.yaml`) and hidden
-    files; a file that is named twice is read once. Raises PolicyError with all problems of all files.
+    Of a folder, its own `*.yaml` and `*.yml` are read in the order of their names, without tests (`NAME_test.yaml`), hidden files,
+    and pipes, sockets and devices; a file that is named twice is read once. Raises PolicyError with all problems of all files.
     """
     problems: list[Problem] = []
     policies: list[Policy] = []
@@ -53,6 +54,9 @@ def parse(text: str, name: str, catalogue: Catalogue) -> Policy:
 
 def read(source: Path | str, name: str = "") -> yamlfile.Document:
     """A file or text of the policy kind, as data with places. Raises PolicyError."""
+    if isinstance(source, Path) and _is_other(source):
+        # A pipe would be waited for, perhaps for ever.
+        raise PolicyError([Problem(name or str(source), 1, 1, "", "expected a regular file: this is a pipe, a socket or a device")])
     try:
         return yamlfile.read(source, file=name)
     except FileError as error:
@@ -77,13 +81,19 @@ def _files(paths: Sequence[Path], problems: list[Problem]) -> Iterator[Path]:
         if not path.is_dir() and is_tests(path):
             problems.append(Problem(str(path), 1, 1, "", "these are the tests of a policy: name the policy's file"))
             continue
-        yield from (file for file in found if file.resolve() not in seen)
-        seen.update(file.resolve() for file in found)
+        places = {file: Path(os.path.realpath(file)) for file in found}  # Path.resolve raises for links in a circle
+        yield from (file for file in found if places[file] not in seen)
+        seen.update(places.values())
 
 
 def _in_folder(folder: Path) -> list[Path]:
     files = (f for f in folder.iterdir() if f.suffix in SUFFIXES and not f.name.startswith(".") and not is_tests(f))
-    return sorted(f for f in files if not f.is_dir())
+    return sorted(f for f in files if not f.is_dir() and not _is_other(f))
+
+
+def _is_other(path: Path) -> bool:
+    """Whether it is neither file nor folder. A link that leads nowhere may be one again soon: reading it says what is wrong."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _compile(document: yamlfile.Document, catalogue: Catalogue) -> Policy:

@@ -171,7 +171,7 @@ def test_unknown_fields_of_an_answer_are_counted() -> None:
 @pytest.mark.parametrize(
     ("delta", "counted"),
     [
-        ({"content": [{"type": "text", "text": PLANT}]}, ["unknown_field"]),
+        ({"content": [{"type": "x", "x": PLANT}]}, ["unknown_part"]),
         ({"x": PLANT, "y": 1, "role": "assistant"}, ["unknown_field"]),
         ({"audio": {"data": "AAAA"}}, ["audio"]),
         ({"tool_calls": [{"index": 0, "function": {"x": PLANT}, "y": PLANT}]}, ["unknown_field", "unknown_field"]),
