@@ -2,8 +2,8 @@
 
     python -m bench.copyright WORKS [--held-out 15] [--texts FILE.jsonl.gz ...] [--passages 300]
 
-WORKS is a folder of plain or gzipped texts. The first works in a fixed shuffle are left out of the index, to show what is found in
-texts that no index knows.
+WORKS is a folder of plain or gzipped texts. The first works in a fixed shuffle are left out of the index, to show what is
+found in texts that no index knows.
 """
 
 from __future__ import annotations
@@ -18,13 +18,27 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from proxy.corpus import builder, index, layout, matcher
+from proxy.corpus import builder, index, matcher
 from proxy.corpus.matcher import Matcher
 from proxy.corpus.passages import Limits, Passage
 
 LENGTHS = (20, 25, 30, 50, 100, 200)
 LOOKALIKES = dict(zip("aeopcyxijsAEOPCTHKMBX", "аеорсухіјѕАЕОРСТНКМВХ", strict=True))
-CONFUSED = {"e": "c", "c": "e", "l": "1", "i": "l", "o": "0", "m": "rn", "h": "b", "n": "u", "u": "n", "s": "5", "a": "o", "t": "f", "r": "n"}
+CONFUSED = {
+    "e": "c",
+    "c": "e",
+    "l": "1",
+    "i": "l",
+    "o": "0",
+    "m": "rn",
+    "h": "b",
+    "n": "u",
+    "u": "n",
+    "s": "5",
+    "a": "o",
+    "t": "f",
+    "r": "n",
+}
 
 
 def words_of(text: str) -> list[str]:
@@ -59,18 +73,20 @@ def scanned(rate: float) -> Callable[[list[str], random.Random], str]:
                 continue
             kind = dice.random()
             letter = dice.choice("abcdefghijklmnopqrstuvwxyz")
-            made.append(CONFUSED.get(char, letter) if kind < 0.4 else letter if kind < 0.7 else "" if kind < 0.85 else char + letter)
+            made.append(
+                CONFUSED.get(char, letter) if kind < 0.4 else letter if kind < 0.7 else "" if kind < 0.85 else char + letter
+            )
         return "".join(made)
 
     return change
 
 
-def bare(words: list[str], dice: random.Random) -> str:
+def bare(words: list[str], _: random.Random) -> str:
     """Upper case, without punctuation."""
     return " ".join("".join(c for c in word.upper() if c.isalnum() or c in "-—") for word in words)
 
 
-def wrapped(words: list[str], dice: random.Random) -> str:
+def wrapped(words: list[str], _: random.Random) -> str:
     """Lines of another width, words hyphenated where they end."""
     made, width = [], 0
     for word in words:
@@ -108,7 +124,7 @@ def interleaved(pool: list[str]) -> Callable[[list[str], random.Random], str]:
 def kinds(pool: list[str]) -> dict[str, Callable[[list[str], random.Random], str]]:
     """The perturbations, by name."""
     return {
-        "verbatim": lambda words, dice: " ".join(words),
+        "verbatim": lambda words, _: " ".join(words),
         "upper case, bare": bare,
         "re-wrapped": wrapped,
         "homoglyphs": disguised,
@@ -202,36 +218,45 @@ def main() -> None:
     given = parser.parse_args()
     files = sorted(given.works.iterdir())
     random.Random(1).shuffle(files)
-    opener = {".gz": gzip.open}
-    texts = {f.name: opener.get(f.suffix, open)(f, "rt", encoding="utf-8", errors="replace").read() for f in files}  # type: ignore[operator]
-    words = {name: words_of(text) for name, text in texts.items()}
-    known = {f.name: words[f.name] for f in files[given.held_out :]}
-    unknown = {f.name: words[f.name] for f in files[: given.held_out]}
+    words = {file.name: words_of(content(file)) for file in files}
+    known = {file.name: words[file.name] for file in files[given.held_out :]}
+    unknown = {file.name: words[file.name] for file in files[: given.held_out]}
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "bench.pidx"
-        began = time.perf_counter()
-        builder.build(files[given.held_out :], out, builder.Plan(form=given.form))
-        took, size = time.perf_counter() - began, sum(len(texts[name]) for name in known)
-        print(f"built from {size / 1e6:.1f} MB in {took:.1f} s ({size / 1e6 / took:.1f} MB/s), {out.stat().st_size / size:.2f} B a byte")
-        began = time.perf_counter()
-        layout.contents(out)
-        opened = index.opened(out)
-        print(f"opened in {(time.perf_counter() - began) * 1000:.2f} ms")
-        found = matcher.matcher([opened], "words", Limits(words=given.min_words), lambda shelf, number: False)
-        assert found is not None
+        found = built(files[given.held_out :], Path(folder) / "bench.pidx", given)
         foreign = [word for each in unknown.values() for word in each]
         grid(found, known, foreign, given.passages)
-        print("windows of 300 words of works that are not indexed: {} of them, flagged {}".format(*alarms(found, windows(unknown))))
+        print(
+            "windows of 300 words of works that are not indexed: {} of them, flagged {}".format(*alarms(found, windows(unknown)))
+        )
         for path in given.texts:
             print(f"{path.parent.name}: {{}} texts, flagged {{}}".format(*alarms(found, rows(path))))
-        ordinary, recital = " ".join(foreign[:200000]), " ".join(next(iter(known.values()))[:100000])
-        speed(found, ordinary, "ordinary text")
-        speed(found, recital, "a recital")
+        speed(found, " ".join(foreign[:200000]), "ordinary text")
+        speed(found, " ".join(next(iter(known.values()))[:100000]), "a recital")
         speed(found, "at the end of the " * 20000, "one n-gram repeated")
-        speed(found, common(known, found), "common n-grams")
+        speed(found, common(known), "common n-grams")
 
 
-def common(works: dict[str, list[str]], found: Matcher) -> str:
+def content(file: Path) -> str:
+    """The text of a file, gzipped or not."""
+    raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    return raw.decode("utf-8", "replace")
+
+
+def built(files: list[Path], out: Path, given: argparse.Namespace) -> Matcher:
+    """A matcher over an index of the files; prints what building and opening took."""
+    began = time.perf_counter()
+    builder.build(files, out, builder.Plan(form=given.form))
+    took, size = time.perf_counter() - began, sum(len(content(file)) for file in files)
+    print(f"built from {size / 1e6:.1f} MB in {took:.1f} s ({size / 1e6 / took:.1f} MB/s), {out.stat().st_size / size:.2f} B/B")
+    began = time.perf_counter()
+    opened = index.opened(out)
+    print(f"opened in {(time.perf_counter() - began) * 1000:.2f} ms")
+    found = matcher.matching([opened], "words", Limits(words=given.min_words), lambda *_: False)
+    assert found is not None
+    return found
+
+
+def common(works: dict[str, list[str]]) -> str:
     """A text of the n-grams that are in most works."""
     counts: dict[tuple[str, ...], int] = {}
     for words in list(works.values())[:12]:

@@ -18,14 +18,16 @@ class Access:
     def __init__(self, keys: Iterable[Key]) -> None:
         self.principals = {key.sha256: Principal(key.name, key.app, key.team) for key in keys}
 
-    def principal(self, authorization: str) -> Principal:
-        """The principal of an `Authorization` header (or an `x-api-key`). Raises AccessError."""
+    def principal(self, authorization: str, api_key: str = "") -> Principal:
+        """The principal of an `Authorization` header, or of an `x-api-key` if the former names none. Raises AccessError."""
         if not self.principals:
             return ANYONE
-        key = authorization[7:] if authorization[:7].lower() == "bearer " else authorization
-        if not key:
+        bearer = authorization[7:] if authorization[:7].lower() == "bearer " else authorization
+        keys = [key.strip() for key in (bearer, api_key) if key]
+        if not keys:
             raise AccessError("no API key was given: send it as 'Authorization: Bearer KEY'")
-        principal = self.principals.get(hashlib.sha256(key.strip().encode()).hexdigest())
-        if principal is None:
-            raise AccessError("this API key is not known")
-        return principal
+        for key in keys:
+            principal = self.principals.get(hashlib.sha256(key.encode()).hexdigest())
+            if principal is not None:
+                return principal
+        raise AccessError("this API key is not known")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from proxy.backends import Pool, pools
 from proxy.checks import CATALOGUE, combined
 from proxy.core import Principal
 from proxy.dialects import DIALECTS
-from proxy.engine import Engine, Guard, Reloader
+from proxy.engine import Engine, Guard, Reloader, Verdict
 from proxy.errors import RequestError
 from proxy.gateway import Endpoint, Gateway, Receive, Scope, Send, parsed, request_id_of
 from proxy.metrics import Metrics
@@ -60,6 +60,7 @@ def create_app(settings: Settings, *, backends: Mapping[str, Pool] | None = None
         exception_handlers={HTTPException: refuse_route, RequestError: refuse_request},
         lifespan=lambda _: lifespan(gateway, reloader),
     )
+    site.router.redirect_slashes = False  # a path is served as it is written, or not at all
     return Application(site, endpoints)
 
 
@@ -72,7 +73,24 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self.endpoints.get(scope.get("path", "")) if scope.get("method") == "POST" else None
-        await (endpoint or self.site)(scope, receive, send)
+        if endpoint is not None:
+            await endpoint(scope, receive, send)
+        else:
+            await self.site(scope, receive, named(scope, send) if scope["type"] == "http" else send)
+
+
+def named(scope: Scope, send: Send) -> Send:
+    """Adds the request id to an answer that has none yet."""
+
+    async def tell(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            headers = message.setdefault("headers", [])
+            if all(name != b"x-request-id" for name, _ in headers):
+                given = dict(scope["headers"]).get(b"x-request-id", b"")
+                message["headers"] = [*headers, (b"x-request-id", request_id_of(given).encode())]
+        await send(message)
+
+    return tell
 
 
 @contextlib.asynccontextmanager
@@ -99,7 +117,7 @@ class Pages:
 
     def principal(self, request: Request) -> Principal:
         headers = request.headers
-        return self.gateway.access.principal(headers.get("authorization") or headers.get("x-api-key") or "")
+        return self.gateway.access.principal(headers.get("authorization", ""), headers.get("x-api-key", ""))
 
     async def body(self, request: Request) -> Any:
         """The request's JSON. Raises RequestError."""
@@ -127,7 +145,8 @@ class Pages:
         self.count(len(items))
         guard = self.guard(request, payload)
         categories = CATEGORIES if payload.get("all_scores") is True else None
-        results = [direct.result(item, await direct.judged(guard, item), categories) for item in items]
+        verdicts = await self.judged(guard, items)
+        results = [direct.result(item, verdict, categories) for item, verdict in zip(items, verdicts, strict=True)]
         return reply({"policies": guard.names.split(",") if guard.names else [], "results": results})
 
     async def moderations(self, request: Request) -> Response:
@@ -137,9 +156,18 @@ class Pages:
         texts = direct.moderated_texts(payload)
         self.count(len(texts))
         guard = self.guard(request, payload)
-        verdicts = [await direct.judged(guard, direct.Item(i, text)) for i, text in enumerate(texts)]
+        verdicts = await self.judged(guard, [direct.Item(i, text) for i, text in enumerate(texts)])
         results = [direct.moderation(verdict, CATEGORIES) for verdict in verdicts]
         return reply({"id": "modr-" + self.gateway.engine.policies.revision, "model": "parapet", "results": results})
+
+    async def judged(self, guard: Guard, items: Sequence[direct.Item]) -> list[Verdict]:
+        """The decision on each text, counted as those of calls are; between two of them, other calls go on."""
+        verdicts = []
+        for item in items:
+            await asyncio.sleep(0)
+            verdicts.append(await direct.judged(guard, item))
+            self.gateway.metrics.decided(verdicts[-1].decision)
+        return verdicts
 
     def count(self, texts: int) -> None:
         limit = self.gateway.settings.max_segments
@@ -191,10 +219,11 @@ def reply(payload: object, status: int = 200) -> Response:
 
 async def refuse_route(request: Request, error: Exception) -> Response:
     """A path or method that is not served, in the shape of all errors."""
-    status = cast("HTTPException", error).status_code
+    refused = cast("HTTPException", error)
     known = ", ".join(sorted(DIALECTS))
     message = f"this path or method is not served here; guarded APIs: {known}"
-    return refusal(request, message, status, "not_found", None)
+    code = "method_not_allowed" if refused.status_code == 405 else "not_found"
+    return refusal(request, message, refused.status_code, code, None, refused.headers)
 
 
 async def refuse_request(request: Request, error: Exception) -> Response:
@@ -203,8 +232,11 @@ async def refuse_request(request: Request, error: Exception) -> Response:
     return refusal(request, bad.message, bad.status, bad.code, bad.param)
 
 
-def refusal(request: Request, message: str, status: int, code: str, param: str | None) -> Response:
+def refusal(
+    request: Request, message: str, status: int, code: str, param: str | None, headers: Mapping[str, str] | None = None
+) -> Response:
     """An error in the shape of all errors, with the request id."""
     request_id = request_id_of(request.headers.get("x-request-id", "").encode())
     body = DIALECT.error(message, status=status, code=code, param=param, request_id=request_id)
-    return Response(orjson.dumps(body), status, headers={"x-request-id": request_id}, media_type="application/json")
+    headers = {**(headers or {}), "x-request-id": request_id}
+    return Response(orjson.dumps(body), status, headers, media_type="application/json")

@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 
-from proxy.core import Decision, Principal
+from proxy.core import Decision, Finding, Principal
+
+MAX_FINDINGS = 200  # in one direction of a record: a text of many small findings must not make a line of megabytes
 
 
 @dataclass(slots=True)
@@ -62,7 +64,7 @@ class Record:
 
 
 def summary(decision: Decision | None, places: Sequence[str]) -> Mapping[str, Any] | None:
-    """A decision as records and `/v1/check` show it: what was found and where, never the text."""
+    """A decision as records show it: what was found and where, never the text."""
     if decision is None:
         return None
     return {
@@ -81,15 +83,25 @@ def summary(decision: Decision | None, places: Sequence[str]) -> Mapping[str, An
                 "end": f.end,
                 "role": f.role,
                 "place": places[f.segment] if f.segment < len(places) else "",
+                **({"detail": dict(f.detail)} if f.detail else {}),
             }
-            for f in decision.findings
+            for f in told(decision)
         ],
+        "findings_left_out": max(0, len(decision.findings) - MAX_FINDINGS),
         "failures": [{"check": f.check, "kind": f.kind} for f in decision.failures],
         "matches": [
             {"policy": policy, "rule": rule, "action": action, "mode": mode}
             for policy, rule, action, mode in dict.fromkeys((m.policy, m.rule, m.action.word, m.mode) for m in decision.matches)
         ],
     }
+
+
+def told(decision: Decision) -> Sequence[Finding]:
+    """The findings that a record holds: of too many, those that a rule matched come first."""
+    if len(decision.findings) <= MAX_FINDINGS:
+        return decision.findings
+    matched = {match.finding for match in decision.matches}
+    return sorted(decision.findings, key=lambda finding: finding not in matched)[:MAX_FINDINGS]
 
 
 class Trail:

@@ -74,6 +74,7 @@ def result(item: Item, verdict: Verdict, categories: Sequence[str] | None = None
         "rule": decision.rule or None,
         "findings": [
             {"check": f.check, "family": f.family, "category": f.category, "score": f.score, "start": f.start, "end": f.end}
+            | ({"detail": dict(f.detail)} if f.detail else {})
             for f in decision.findings
         ],
         "text": None if decision.action == Action.BLOCK else verdict.texts.get(0, item.text),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from proxy.core import Decision, Direction
 
@@ -20,12 +20,13 @@ OTHER = "other"  # what any name that is not configured is counted as
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One metric: its kind, its labels, what it means."""
+    """One metric: its kind, its labels, what it means; `across` says what the gauges of several processes come to."""
 
     kind: type[Counter] | type[Gauge] | type[Histogram]
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    across: Literal["livesum", "livemax"] = "livesum"
 
 
 METRICS: dict[str, Row] = {
@@ -49,12 +50,19 @@ METRICS: dict[str, Row] = {
     "parapet_backend_seconds": Row(Histogram, "Time until the backend's answer began.", ("model",), LONG_SECONDS),
     "parapet_backend_errors": Row(Counter, "Calls that the backend gave no good answer to.", ("model", "code")),
     "parapet_policy_loads": Row(Counter, "Times that the policy files were read.", ("result",)),
-    "parapet_policy_refused": Row(Gauge, "1 while the policy files have mistakes and older ones are in force, else 0."),
+    "parapet_policy_refused": Row(
+        Gauge, "1 while the policy files have mistakes and older ones are in force, else 0.", across="livemax"
+    ),
     "parapet_records": Row(Counter, "Decision records written, and those that could not be.", ("result",)),
 }
 REASONS = frozenset(
     "image audio video file unknown_part unknown_field unknown_event logprobs error_body previous_response_id".split()
 )
+
+
+def process_died(pid: int) -> None:
+    """A process that counted together with others has ended: what its gauges said is no longer so."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]  # not annotated there
 
 
 class Metrics:
@@ -72,7 +80,7 @@ class Metrics:
         if row.kind is Histogram:
             return Histogram(name, row.help, row.labels, buckets=row.buckets, registry=self.registry)
         if row.kind is Gauge:
-            return Gauge(name, row.help, row.labels, registry=self.registry, multiprocess_mode="livesum")
+            return Gauge(name, row.help, row.labels, registry=self.registry, multiprocess_mode=row.across)
         return Counter(name, row.help, row.labels, registry=self.registry)
 
     def labelled(self, name: str, *labels: str) -> Any:

@@ -31,6 +31,24 @@ def test_any_other_key_is_refused_without_repeating_it(header: str) -> None:
     assert str(caught.value) in {"this API key is not known", "no API key was given: send it as 'Authorization: Bearer KEY'"}
 
 
+@pytest.mark.parametrize("authorization", ["", "Bearer ", "Bearer unknown", "Basic dXNlcjpwYXNz", "Bearer key-1"])
+def test_either_header_may_hold_the_key(authorization: str) -> None:
+    """An SDK that sends two, or a gateway in front with an `Authorization` of its own, does not hide the known one."""
+    assert ACCESS.principal(authorization, "key-1") == Principal("ci", "shop", "payments")
+
+
+def test_of_two_known_keys_the_authorization_counts() -> None:
+    """The other does not change who calls."""
+    keys = [Key(name=name, sha256=hashlib.sha256(name.encode()).hexdigest()) for name in ("first", "second")]
+    assert Access(keys).principal("Bearer first", "second").key == "first"
+
+
+def test_two_unknown_keys_are_refused() -> None:
+    """Two wrong ones make no right one."""
+    with pytest.raises(AccessError, match="not known"):
+        ACCESS.principal("Bearer a", "b")
+
+
 def test_without_keys_everyone_may_call() -> None:
     """As nobody in particular."""
     assert Access([]).principal("Bearer anything") == Principal()

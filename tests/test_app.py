@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,89 @@ def test_what_is_not_guarded_is_not_served(world: settings.Settings, method: str
     assert answer.status_code == status
     assert "/v1/chat/completions" in answer.json()["error"]["message"]
     assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/models"),
+        ("GET", "/v1/models/small"),
+        ("POST", "/v1/check"),
+        ("POST", "/v1/moderations"),
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/metrics"),
+        ("GET", "/nowhere"),
+        ("GET", "/healthz/"),
+        ("DELETE", "/v1/models"),
+        ("POST", "/v1/chat/completions"),
+    ],
+)
+def test_every_answer_has_a_request_id(world: settings.Settings, method: str, path: str) -> None:
+    """Once: the caller's if it is fit to be written down, else a new one."""
+    body = {"text": "x", "input": "x"}
+    given = called(world, method, path, json=body, headers={"x-request-id": "mine-1"})
+    assert given.headers.get_list("x-request-id") == ["mine-1"]
+    [new] = called(world, method, path, json=body, headers={"x-request-id": "not fit"}).headers.get_list("x-request-id")
+    assert re.fullmatch("[0-9a-f]{32}", new)
+
+
+def test_a_method_that_is_not_served_is_told_apart(world: settings.Settings) -> None:
+    """With its own code, and those that are."""
+    answer = called(world, "GET", "/v1/check")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == "POST"
+
+
+def test_a_path_is_not_mended(world: settings.Settings) -> None:
+    """A redirect would make the caller send its text twice."""
+    answer = called(world, "POST", "/v1/check/", json={"text": "x"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/check", "/v1/moderations"])
+def test_a_key_may_come_as_x_api_key(world: settings.Settings, path: str) -> None:
+    """Also beside an `Authorization` that is somebody else's."""
+    method = "GET" if path == "/v1/models" else "POST"
+    body = {"text": "x", "input": "x"}
+    assert called(world, method, path, key="another", json=body, headers={"x-api-key": "key-of-one"}).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "body"), [("/v1/check", {"texts": ["x"] * 50}), ("/v1/moderations", {"input": ["x"] * 50})])
+def test_many_texts_do_not_hold_up_other_calls(world: settings.Settings, path: str, body: Any) -> None:
+    """Between two texts the event loop goes on."""
+    app = create_app(dataclasses.replace(world, max_segments=50))
+
+    async def main() -> int:
+        turns = 0
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://parapet") as client:
+            asking = asyncio.create_task(client.post(path, json=body, headers={"x-api-key": "key-of-one"}))
+            while not asking.done():
+                turns += 1
+                await asyncio.sleep(0)
+            assert asking.result().status_code == 200
+        return turns
+
+    assert asyncio.run(main()) > 50
+
+
+@pytest.mark.parametrize("path", ["/v1/check", "/v1/moderations"])
+def test_decisions_without_a_backend_are_counted(world: settings.Settings, path: str) -> None:
+    """Like those of calls."""
+
+    async def main() -> str:
+        transport = httpx.ASGITransport(create_app(world))
+        headers = {"x-api-key": "key-of-one"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://parapet", headers=headers) as client:
+            texts = ["jo@example.com", "all well"]
+            assert (await client.post(path, json={"texts": texts, "input": texts})).status_code == 200
+            return (await client.get("/metrics")).text
+
+    text = asyncio.run(main())
+    rule = 'direction="prompt",family="privacy",mode="enforce",policy="mine",rule="no-mail"'
+    assert f'parapet_decisions_total{{action="redact",{rule}}} 1.0' in text
+    assert re.search(r'parapet_decisions_total\{action="allow".*\} 1\.0', text)
 
 
 def test_bad_policies_stop_the_start(world: settings.Settings) -> None:

@@ -48,6 +48,20 @@ def test_a_line_says_what_was_decided_and_where(tmp_path: Path) -> None:
     assert counted == [True, True]
 
 
+def test_a_record_holds_at_most_200_findings(tmp_path: Path) -> None:
+    """Those that a rule matched first; how many more there were is said."""
+    many = tuple(Finding("pii", "privacy", "URL", 0.1, start, start + 1) for start in range(1000))
+    matched = Finding("pii", "privacy", "CREDIT_CARD", 1.0, 5000, 5019)
+    match = Match("payments", "no-cards", Action.REDACT, "enforce", matched)
+    record = Record("id-1", "openai-chat", prompt=DECISION)
+    record.completion = Decision("completion", Action.REDACT, findings=(*many, matched), matches=(match,))
+    Trail(str(tmp_path / "trail"), lambda _: None).write(record)
+    line = orjson.loads((tmp_path / "trail").read_bytes())
+    assert [finding["start"] for finding in line["completion"]["findings"]] == [5000, *range(199)]
+    assert line["completion"]["findings_left_out"] == 801
+    assert line["prompt"]["findings_left_out"] == 0
+
+
 WRITER = """
 import sys
 from proxy.audit import Record, Trail

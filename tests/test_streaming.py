@@ -350,3 +350,54 @@ def test_no_bytes_of_a_backend_raise(data: bytes) -> None:
     """Whatever comes, the guard goes on or says what is wrong with it."""
     client, guarded, _ = run(guard(REDACT), [data[:5], data[5:]])
     assert client.done or guarded.trouble is not None
+
+
+@pytest.mark.parametrize(
+    ("deltas", "shown"),
+    [
+        (
+            [{"content": [{"type": "text", "text": "4111 1111 "}]}, {"content": [{"type": "text", "text": "1111 1111."}]}],
+            "<CREDIT_CARD>.",
+        ),
+        ([{"content": ["4111 1111 "]}, {"content": "1111 1111."}], "<CREDIT_CARD>."),
+    ],
+    ids=["parts", "mixed"],
+)
+def test_text_that_comes_as_parts_is_one_text(deltas: list[dict[str, Any]], shown: str) -> None:
+    """As some servers send it; a card in two parts is found."""
+    growing = guard(REDACT).growing()
+    guarded = GuardedStream(OpenAIChat(), growing)
+    out = b"".join(guarded.feed(event(chunk(delta))) for delta in deltas) + guarded.finish()
+    contents = [
+        orjson.loads(line[6:])["choices"][0]["delta"].get("content") for line in out.split(b"\n") if line[:6] == b"data: "
+    ]
+    joined = "".join(
+        part if isinstance(part, str) else "".join(p if isinstance(p, str) else p["text"] for p in part) for part in contents
+    )
+    assert joined == shown
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"tool_calls": [{"index": 0, "function": {"arguments": {"card": CARD, "number": 4111111111111111}}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": {CARD: 1}}}]},
+        {"name": CARD},
+    ],
+    ids=["object", "key", "name"],
+)
+def test_texts_in_odd_shapes_are_read(delta: dict[str, Any]) -> None:
+    """Arguments as an object, with its numbers and the names of its fields; the name of who speaks."""
+    guarded = GuardedStream(OpenAIChat(), guard(REDACT).growing())
+    out = guarded.feed(event(chunk(delta)))
+    assert b"4111" not in out
+    assert b"<CREDIT_CARD>" in out
+
+
+def test_a_field_that_is_there_twice_goes_on_once() -> None:
+    """As it was read: another reader might take the other one."""
+    twice = b'data: {"choices":[{"index":0,"delta":{"content":"%s","content":"fine "}}]}\n\n' % CARD.encode()
+    guarded = GuardedStream(OpenAIChat(), guard(REDACT).growing())
+    out = b"".join(guarded.feed(twice) for _ in range(12))
+    assert b"4111" not in out
+    assert out.count(b"fine") == 12

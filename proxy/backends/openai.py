@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MAX_ANSWER = 64 * 2**20  # bytes of a whole answer, or of the body of an error
 SETTLE = 0.1  # seconds that the end of a connection's answer is waited for; longer, and it costs less to make a new one
 RELAYED = "application/json"
+WHEN = re.compile(r"retry-after|retry-after-ms|x-ratelimit-[a-z0-9-]{1,64}")  # headers of an error that say when to try again
+FIT = re.compile(r"[ -~]{1,128}")  # a value of theirs that is passed on: printable ASCII
 REUSED: ContextVar[bool] = ContextVar("REUSED", default=False)  # whether this call's connection has served another before
 
 
@@ -54,7 +57,7 @@ class OpenAI:
         if response.status == 200:
             return answer
         try:
-            raise BackendRefused(response.status, await answer.read(), response.content_type)
+            raise BackendRefused(response.status, await answer.read(), response.content_type, when(response.headers))
         finally:
             answer.close()
 
@@ -97,6 +100,12 @@ class OpenAI:
         """Close the session."""
         if self.session is not None:
             await self.session.close()
+
+
+def when(headers: Mapping[str, str]) -> dict[str, str]:
+    """Of a backend's headers, those that tell the caller when to try again; of one that comes twice, the first."""
+    named = {name.lower(): headers[name] for name in headers}
+    return {name: value for name, value in named.items() if WHEN.fullmatch(name) and FIT.fullmatch(value)}
 
 
 class Connector(aiohttp.TCPConnector):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from proxy.checks import copyright as works
 from proxy.checks import credentials, pii
-from proxy.checks.screen import Screened
+from proxy.checks.screen import PatternCheck, Screened
 from proxy.core import Check, CheckKind
 
 CATALOGUE: dict[str, CheckKind] = {
@@ -13,6 +14,7 @@ CATALOGUE: dict[str, CheckKind] = {
     for kind in (
         pii.KIND,
         credentials.KIND,
+        works.KIND,
     )
 }
 
@@ -20,7 +22,7 @@ CATALOGUE: dict[str, CheckKind] = {
 def combined(checks: Iterable[Check]) -> tuple[Check, ...]:
     """The same checks, those that read by patterns joined behind one screen."""
     alone: list[Check] = []
-    patterns = []
+    patterns: list[PatternCheck] = []
     for check in checks:
         if isinstance(check, Screened):
             patterns += check.checks

@@ -1,7 +1,7 @@
 """Protected works in texts and code, found in an index of a catalogue; licences; requests for works; styles of living artists.
 
-The score of a passage is w / (w + m), where w is the number of its words that are the work's and m the rule's `min_words`: 0.5 for
-the shortest passage that is found at all, 0.8 for one four times as long. For code, m is `min_lexemes`.
+The score of a passage is w / (w + m), where w is the number of its words that are the work's and m the rule's `min_words`: 0.5
+for the shortest passage that is found at all, 0.8 for one four times as long. For code, m is `min_lexemes`.
 
 A passage is reported as soon as it is long enough, and again, as a whole, when it has ended; a very long one piece by piece. All
 findings of a passage begin at the same character, so that redaction puts one mark in its place.
@@ -17,19 +17,19 @@ from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from proxy.checks.licences import LICENCES, Licences, family_of, is_copyleft
+from proxy.checks.licences import Licences
+from proxy.checks.notices import is_copyleft
 from proxy.checks.requested import Requests, Styles
 from proxy.core import CheckKind, Finding, Report, Role, Segment
 from proxy.corpus import (
     Following,
-    Index,
     IndexFileError,
     Limits,
     Matcher,
     Passage,
     Shelf,
     Work,
-    matcher,
+    matching,
     opened,
     prints_of,
     prose,
@@ -130,10 +130,10 @@ class Copyright:
         self.welcome = lru_cache(KNOWN)(self._welcome)
         self.matchers: dict[str, Matcher] = {}
         limits = Limits(options.min_words, options.min_share, options.quotation)
-        if "verbatim_text" in categories and (found := matcher(self.indexes, "words", limits, self.welcome, self.named)):
+        if "verbatim_text" in categories and (found := matching(self.indexes, "words", limits, self.welcome, self.named)):
             self.matchers["verbatim_text"] = found
         limits = Limits(options.min_lexemes, options.min_share, text_gap=CODE_GAP, work_gap=CODE_GAP, glued=0.0)
-        if "code" in categories and (found := matcher(self.indexes, "lexemes", limits, self.welcome)):
+        if "code" in categories and (found := matching(self.indexes, "lexemes", limits, self.welcome)):
             self.matchers["code"] = found
         self.licences = Licences(options.welcome, variant) if "licence" in categories else None
         self.requests = Requests(self.indexes, variant, self.welcome) if "request_for_work" in categories else None
@@ -141,6 +141,9 @@ class Copyright:
 
     def __call__(self, segments: Sequence[Segment]) -> list[Report]:
         return [Report(self.whole(segment.text), len(segment.text)) for segment in segments]
+
+    def quick(self, segments: Sequence[Segment]) -> None:
+        """Never: what it says takes a fraction of a millisecond, and more where a work is recited."""
 
     def watch(self, role: Role) -> CopyrightWatch:  # noqa: ARG002 - a passage is one in every role
         """A watch over one text that comes in pieces."""

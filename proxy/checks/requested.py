@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from proxy.checks.lines import Line, Lines
 from proxy.core import Finding
 from proxy.corpus import Index, Shelf, Work, prose, titles_in
-
 from proxy.corpus.words import block_words
 
 PARTS = (
@@ -23,22 +22,27 @@ PARTS = (
 )
 ASKS = (
     "give|gimme|show|print|write|type|output|display|provide|send|share|paste|copy|post|read|quote|continue|finish|complete|repeat|dump|"
-    "spell|list|retrieve|fetch|recall|generate|produce|return|need|want|have|see|get|reproduce|recite|transcribe|what (?:is|are|does)"
+    "spell|list|retrieve|fetch|recall|generate|produce|return|need|want|have|see|get|reproduce|recite|"
+    "transcribe|what (?:is|are|does)"
 )
 # That the text itself is wanted, whatever the words around.
 LITERAL = re.compile(
-    r"\b(?:verbatim|word[- ]for[- ]word|(?:in )?(?:its|their|the) entirety|letter by letter|line by line|reproduce|recite|transcribe|"
-    r"(?:full|entire|complete|whole|exact|original|actual|unabridged) (?:text|texts|lyrics|words|wording|book|novel|story|poem|chapter|"
-    r"chapters|script|article|passage|version|contents?)|from (?:start|beginning) to (?:end|finish)|from memory)\b",
+    r"\b(?:verbatim|word[- ]for[- ]word|(?:in )?(?:its|their|the) entirety|letter by letter|line by line|reproduce|recite|"
+    r"transcribe|"
+    r"(?:full|entire|complete|whole|exact|original|actual|unabridged) (?:text|texts|lyrics|words|wording|book|novel|story|poem|"
+    r"chapter|chapters|script|article|passage|version|contents?)|from (?:start|beginning) to (?:end|finish)|from memory)\b",
     re.IGNORECASE,
 )
 PART = re.compile(rf"\b(?:{ASKS})\b(?:\W+\w+){{0,8}}?\W+(?:{PARTS})\b", re.IGNORECASE)
-BARE = re.compile(r"\b(?:recite|reproduce|transcribe|type out|write out|print out|read me|read out)\b(?:\W+\w+){0,3}\W*$", re.IGNORECASE)
+BARE = re.compile(
+    r"\b(?:recite|reproduce|transcribe|type out|write out|print out|read me|read out)\b(?:\W+\w+){0,3}\W*$", re.IGNORECASE
+)
 # What is done with a work without its text.
 ABOUT = re.compile(
     r"\b(?:summar\w+|synops\w+|review\w*|analys\w+|analyz\w+|explain\w*|discuss\w*|essays?|compar\w+|interpret\w*|critique\w*|themes?|"
-    r"characters?|plot|who (?:wrote|is|was)|when was|why|how (?:does|did|is|long|many)|translat\w+|paraphras\w+|similar to|inspired by|"
-    r"parod\w+|outline|describe|description|recommend\w*|quiz\w*|questions?|meaning|in the style|buy|order|price|isbn|copies|film|movie)\b",
+    r"characters?|plot|who (?:wrote|is|was)|when was|why|how (?:does|did|is|long|many)|translat\w+|paraphras\w+|similar to|"
+    r"inspired by|parod\w+|outline|describe|description|recommend\w*|quiz\w*|questions?|meaning|in the style|buy|order|price|"
+    r"isbn|copies|film|movie)\b",
     re.IGNORECASE,
 )
 AROUND = 200  # characters around a title in which the request has to be
@@ -113,17 +117,21 @@ class Requests(ByLine):
     def finding(self, line: Line, start: int, end: int, score: float, work: Work) -> Finding:
         facts = (("work", work.title), ("author", work.author), ("holder", work.holder), ("rights", work.rights), ("id", work.id))
         detail = tuple((name, value) for name, value in facts if value)
-        return Finding("copyright", "copyright", "request_for_work", score, line.start + start, line.start + end, self.variant, detail)
+        return Finding(
+            "copyright", "copyright", "request_for_work", score, line.start + start, line.start + end, self.variant, detail
+        )
 
 
 def wanted(line: str, start: int, end: int, work: Work, *, alone: bool) -> float:
     """How certain it is that a line asks for the text of the work whose title stands there; 0 when it does not.
 
-    A title of one word may be any word: it has to be written as a name, behind `of` or `from`, in quotation marks or with its author.
+    A title of one word may be any word: it has to be written as a name, behind `of`, in quotation marks or with its author.
     """
     before, after = line[max(0, start - AROUND) : start], line[end : end + AROUND]
     authored = bool(work.author) and stands_in(work.author, before + " " + after)
-    if alone and not (authored or (line[start].isupper() and re.search(r"(?:\b(?:of|from|novel|book|poem|song)|[\"'“‘*_«])\s*$", before))):
+    if alone and not (
+        authored or (line[start].isupper() and re.search(r"(?:\b(?:of|from|novel|book|poem|song)|[\"'“‘*_«])\s*$", before))
+    ):
         return 0.0
     literal = LITERAL.search(before) or LITERAL.search(after)
     about = ABOUT.search(before) or ABOUT.search(after)
@@ -135,7 +143,7 @@ def wanted(line: str, start: int, end: int, work: Work, *, alone: bool) -> float
 
 def stands_in(author: str, text: str) -> bool:
     """Whether an author is named, by the surname at least."""
-    surname = author.split(",")[0] if "," in author else author.rpartition(" ")[2]
+    surname = author.split(",", maxsplit=1)[0] if "," in author else author.rpartition(" ")[2]
     return bool(surname) and re.search(rf"\b{re.escape(surname)}\b", text, re.IGNORECASE) is not None
 
 
@@ -158,5 +166,3 @@ class Styles(ByLine):
         artist = self.names.get(" ".join(named[0].split()).casefold(), "") if named else ""
         place = line.start + match.start(), line.start + match.end()
         return Finding("copyright", "copyright", "artist_style", 0.9, *place, self.variant, (("artist", artist),))
-
-

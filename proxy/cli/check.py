@@ -12,19 +12,20 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import orjson
 
 from proxy import direct
 from proxy.checks import CATALOGUE, combined
-from proxy.cli.common import Commands, add_config, loaded, policy_files
+from proxy.cli.common import Commands, add_config, binary, loaded, policy_files
 from proxy.core import DIRECTIONS, Direction
 from proxy.engine import Engine
 from proxy.errors import FileError, Problem, RequestError
 from proxy.metrics import Metrics
 from proxy.policy import load
 
+BOM = b"\xef\xbb\xbf"  # editors on Windows begin UTF-8 with it
 SHOWN = 0.2  # seconds between two looks of the progress bar
 
 
@@ -45,40 +46,42 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge every text."""
+    out = binary(sys.stdout, "standard output")
     given = loaded(arguments)
     engine = Engine(given, CATALOGUE, combined, Metrics())
     engine.use(load(policy_files(arguments.policy, given), CATALOGUE))
     try:
         with ExitStack() as stack:
-            asyncio.run(judge(engine, arguments, stack))
+            asyncio.run(judge(engine, arguments, stack, out))
     finally:
         engine.close()
     return 0
 
 
-async def judge(engine: Engine, arguments: argparse.Namespace, stack: ExitStack) -> None:
+async def judge(engine: Engine, arguments: argparse.Namespace, stack: ExitStack, out: BinaryIO) -> None:
     """One line out for each line in."""
     guard = engine.guard(arguments.team, arguments.model or next(iter(engine.settings.pools)))
     every = [category for kind in CATALOGUE.values() for category in kind.categories] if arguments.all_scores else None
     progress = Progress(sys.stderr, size_of(arguments.files))
     for item, size in items(arguments.files, arguments.direction, stack):
         line = orjson.dumps(direct.result(item, await direct.judged(guard, item), every), option=orjson.OPT_APPEND_NEWLINE)
-        sys.stdout.buffer.write(line)
+        out.write(line)
         progress.step(size)
-    sys.stdout.buffer.flush()
+    out.flush()
     progress.done()
 
 
 def items(files: list[Path], direction: Direction, stack: ExitStack) -> Iterator[tuple[direct.Item, int]]:
-    """The texts of all files, or of standard input. Raises FileError with the place of a line that is neither."""
-    sources: Iterable[tuple[str, Iterable[bytes]]] = (
-        [(str(file), opened(file, stack)) for file in files] if files else [("standard input", sys.stdin.buffer)]
-    )
+    """The texts of all files, or of standard input. Raises FileError with the place of a line that is no text."""
+    sources: list[tuple[str, Iterable[bytes]]] = [(str(file), opened(file, stack)) for file in files]
+    if not files:
+        sources.append(("standard input", binary(sys.stdin, "standard input")))
     number = 0
     for name, lines in sources:
-        for row, line in enumerate(lines, 1):
+        for row, raw in enumerate(lines, 1):
+            line = raw.removeprefix(BOM) if row == 1 else raw
             if line.strip():
-                yield read(line, name, row, number, direction), len(line)
+                yield read(line, name, row, number, direction), len(raw)
                 number += 1
 
 
@@ -109,9 +112,9 @@ def size_of(files: list[Path]) -> int:
 class Progress:
     """A bar on a terminal, nothing elsewhere."""
 
-    def __init__(self, stream: TextIO, total: int) -> None:
+    def __init__(self, stream: TextIO | None, total: int) -> None:
         self.stream, self.total = stream, total
-        self.shows = stream.isatty() and not sys.stdout.isatty()
+        self.shows = stream is not None and stream.isatty() and not sys.stdout.isatty()
         self.texts = self.bytes = 0
         self.begun = self.shown = time.monotonic()
 
@@ -127,11 +130,10 @@ class Progress:
         rate = self.texts / (time.monotonic() - self.begun)
         share = self.bytes / self.total if self.total else 0
         bar = f"[{'#' * round(share * 30):<30}] {share:4.0%} " if self.total else ""
-        self.stream.write(f"\r{bar}{self.texts} texts, {rate:.0f}/s ")
-        self.stream.flush()
+        print(f"\r{bar}{self.texts} texts, {rate:.0f}/s ", end="", file=self.stream, flush=True)
 
     def done(self) -> None:
         """Leave the last state standing."""
         if self.shows and self.texts:
             self.show()
-            self.stream.write("\n")
+            print(file=self.stream)

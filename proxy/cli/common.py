@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
 from proxy import settings
-from proxy.errors import SettingError
+from proxy.errors import ParapetError, SettingError
 from proxy.settings import Settings
 
 Commands = Any  # argparse gives its subparsers no public type
@@ -22,6 +22,13 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def loaded(arguments: argparse.Namespace, **overrides: object) -> Settings:
     """The settings in force for a command. Raises SettingError, FileError."""
     return settings.load(arguments.config, os.environ, overrides)
+
+
+def binary(stream: TextIO | None, name: str) -> BinaryIO:
+    """The bytes below a standard stream. Raises ParapetError when the command was started without it."""
+    if stream is None:
+        raise ParapetError(f"{name} is closed: start the command with a file, a pipe or a terminal there")
+    return stream.buffer
 
 
 def policy_files(names: list[str], given: Settings) -> tuple[Path, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from proxy import logs, settings
+from proxy import logs, metrics, settings
 from proxy.app import Application, create_app
 from proxy.cli.common import Commands, add_config, loaded
 from proxy.errors import SettingError
@@ -86,8 +86,28 @@ def serve_many(given: Settings, listener: socket.socket) -> int:
     logs.configure(given.log_level, given.log_format)
     config = server_config(given, "proxy.cli.serve:worker")
     announce(given, listener)
-    Multiprocess(config, sockets=[listener]).run()
+    Workers(config, sockets=[listener]).run()
     return 0
+
+
+class Workers(Multiprocess):
+    """Several processes; when one has ended, for whatever reason, its gauges go with it."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self.known: set[int] = set()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace those that have died. A signal may have ended some, too, since this was last called."""
+        self.known |= self.pids()
+        super().keep_subprocess_alive()
+        now = self.pids()
+        for pid in self.known - now:
+            metrics.process_died(pid)
+        self.known = now
+
+    def pids(self) -> set[int]:
+        return {process.pid for process in self.processes if process.pid is not None}
 
 
 def worker() -> Application:

@@ -27,8 +27,8 @@ class Slot:
 
     @property
     def text(self) -> Any:
-        """What stands there now."""
-        return self.holder[self.key]
+        """What stands there now; nothing once its field has another name."""
+        return self.holder[self.key] if isinstance(self.holder, list) or self.key in self.holder else ""
 
     def write(self, text: str | None) -> None:
         """Put another text in its place."""
@@ -39,6 +39,11 @@ class Slot:
 class KeySlot(Slot):
     """Where a text stands as the name of a field."""
 
+    @property
+    def text(self) -> Any:
+        """The name."""
+        return self.key
+
     def write(self, text: str | None) -> None:
         """Give the field another name, in its place; one that is taken gets a mark."""
         while (name := text or "") in self.holder:
@@ -46,6 +51,7 @@ class KeySlot(Slot):
         fields = [(name if key == self.key else key, value) for key, value in self.holder.items()]
         self.holder.clear()
         self.holder.update(fields)
+        self.key = name
 
 
 @dataclass(slots=True)
@@ -94,8 +100,8 @@ class Reading:
 
     def write(self, texts: Mapping[int, str]) -> None:
         """Write changed texts, by the index of their segment, into the payload that was read."""
-        for index in sorted(texts, key=lambda index: isinstance(self.slots[index], KeySlot)):  # names last: places name them
-            self.slots[index].write(texts[index])
+        for index, text in sorted(texts.items()):  # the name of a field comes after what it names
+            self.slots[index].write(text)
 
     @property
     def places(self) -> list[str]:

@@ -31,12 +31,10 @@ def read_values(reading: Reading, value: Any, role: Role, place: str, depth: int
         return
     named = isinstance(value, dict)
     for number, (key, each) in enumerate(value.items() if named else enumerate(value)):
-        if named:
-            reading.add_key(value, key, role, f"{place}[{number}]")
-        if each is None or isinstance(each, bool):
-            continue
         where = f"{place}.{key}" if named and key in VOCABULARY else f"{place}[{number}]"
         if isinstance(each, dict | list):
             read_values(reading, each, role, where, depth - 1)
-        elif not isinstance(each, str) or each not in SCHEMA_VALUES:
+        elif each is not None and not isinstance(each, bool) and not (isinstance(each, str) and each in SCHEMA_VALUES):
             reading.add(value, key, role, where)
+        if named:
+            reading.add_key(value, key, role, f"{place}[{number}]")  # after its value, which is written by this name

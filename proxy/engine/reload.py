@@ -42,8 +42,9 @@ class Reloader:
 
     def failed(self, error: Exception) -> None:
         """Looking at the files ended in an error that is not theirs: say so, and read them again the next time."""
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        problem = f"the policy files could not be read: {type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}, line {frame.lineno}"
+        problem = f"the policy files could not be read: {type(error).__name__} in {place}"
         if problem != self.problem:  # it may last: one line in the log is enough
             log.error("policies not reloaded, revision %s stays in force: %s", self.engine.policies.revision, problem)
         self.problem, self.seen = problem, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ Catalogue = Mapping[str, CheckKind]
 def load(paths: Sequence[Path], catalogue: Catalogue) -> PolicySet:
     """The policies in these files and folders, as one set.
 
-    Of a folder, its own `*.yaml` and `*.yml` are read in the order of their names, without tests (`NAME_test.yaml`), hidden files,
-    and pipes, sockets and devices; a file that is named twice is read once. Raises PolicyError with all problems of all files.
+    Of a folder, its own `*.yaml` and `*.yml` are read in the order of their names, without tests (`NAME_test.yaml`), hidden
+    files, pipes, sockets and devices; a file that is named twice is read once. Raises PolicyError with all problems of all files.
     """
     problems: list[Problem] = []
     policies: list[Policy] = []
@@ -56,7 +57,7 @@ def read(source: Path | str, name: str = "") -> yamlfile.Document:
     """A file or text of the policy kind, as data with places. Raises PolicyError."""
     if isinstance(source, Path) and _is_other(source):
         # A pipe would be waited for, perhaps for ever.
-        raise PolicyError([Problem(name or str(source), 1, 1, "", "expected a regular file: this is a pipe, a socket or a device")])
+        raise PolicyError([Problem(str(source), 1, 1, "", "expected a regular file: this is a pipe, a socket or a device")])
     try:
         return yamlfile.read(source, file=name)
     except FileError as error:
@@ -92,8 +93,12 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def _is_other(path: Path) -> bool:
-    """Whether it is neither file nor folder. A link that leads nowhere may be one again soon: reading it says what is wrong."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    """Whether it is there and is neither file nor folder. What is not there is not passed over: reading it says what is wrong."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _compile(document: yamlfile.Document, catalogue: Catalogue) -> Policy:
@@ -190,7 +195,8 @@ def _options(
     model: type[BaseModel] = kind.options
     try:
         # Through JSON: a list in the file may become a tuple or a set, also where the model is strict.
-        return model.model_validate_json(json.dumps(options), extra="forbid")
+        context = {"folder": Path(document.file).parent}  # what paths in options are relative to
+        return model.model_validate_json(json.dumps(options), extra="forbid", context=context)
     except ValidationError as error:
         found += yamlfile.problems(document, error, model, ("rules", index, "with"))
         return None

@@ -162,7 +162,7 @@ class Settings:
     check_threads: Count = setting("the threads that run checks, per worker", 4)
     check_queue: Count = setting("the most calls of checks that wait for a thread, per worker, before more are turned away", 64)
     inline_chars: Size = setting(
-        "texts of up to this many characters are screened on the event loop, longer ones, and what may hold something, in threads",
+        "texts of up to this many characters are screened on the event loop, others in threads",
         16384,
     )
     max_hold: Size = setting("the most characters of one stream that are held back; beyond it the rule's on_error applies", 65536)

@@ -11,6 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
+from proxy.backends.openai import OpenAI
+from proxy.errors import BackendRefused
+from proxy.settings import OpenAIBackend, Settings
 from tests.world import BLOCK, CARD, MARKER, REDACT, STREAM, chunk, completion, event, http, misbehaving, piece, world
 
 SAID = event(chunk({"role": "assistant", "content": ""})) + event(chunk({"content": "so far 4111 1111"}))
@@ -241,5 +244,31 @@ def test_connections_are_used_again(tmp_path: Path) -> None:
             for stream in (False, True, True, False, True):
                 assert (await parapet.chat(stream=stream)).status_code == 200
             assert len(connections) == 1
+
+    asyncio.run(main())
+
+
+def test_an_error_tells_when_to_try_again(tmp_path: Path) -> None:
+    """Those headers are kept, if their values are fit to be passed on; all others are the backend's own affair."""
+    kept = {"retry-after": "7", "retry-after-ms": "6500", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset": "1m 2s"}
+    dropped = {
+        "x-ratelimit-long": "9" * 129,
+        "x-ratelimit-odd": "caf\xe9",
+        "x-ratelimit-": "1",
+        "server": MARKER,
+        "set-cookie": "a=b",
+    }
+    sent = http(b"{}", "429 Too Many Requests", **{name.title(): value for name, value in {**kept, **dropped}.items()})
+
+    async def behave(request: Any, writer: asyncio.StreamWriter, reader: asyncio.StreamReader) -> None:
+        writer.write(sent)
+
+    async def main() -> None:
+        async with misbehaving(behave) as address:
+            backend = OpenAI("m", OpenAIBackend(kind="openai", base_url=address), Settings())
+            with pytest.raises(BackendRefused) as caught:
+                await backend.call("/v1/chat/completions", {}, "id-1")
+            await backend.close()
+            assert (caught.value.status, caught.value.headers) == (429, kept)
 
     asyncio.run(main())

@@ -187,3 +187,32 @@ def test_a_hostile_text_is_read_to_its_end(text: str) -> None:
     """A long run takes no time that grows with its square, in which Presidio would give up, and what is behind it is found."""
     found = guarded(text * (20_000 // len(text)) + " \n jane@example.com", usual())
     assert "EMAIL_ADDRESS" in {finding.category for finding in found}
+
+
+@pytest.mark.parametrize("between", ["\u00a0", "  ", "\n", ".", "\u2013", "\u200b", "_", "/", "\u00ad", "-", " "])
+def test_a_card_is_found_however_its_groups_are_kept_apart(between: str) -> None:
+    """As it is pasted from a table or a letter; with a wrong check digit it is none."""
+    check = Screened([pii.Pii(["CREDIT_CARD"])])
+    card = between.join(["4111", "1111", "1111", "1111"])
+    assert [(f.start, f.end, f.score) for f in check.whole(f"Pay {card} now").findings] == [(4, 4 + len(card), 1.0)]
+    assert check.whole(f"Pay {card[:-1]}2 now").findings == []
+
+
+def test_a_column_of_years_is_no_card() -> None:
+    """Though one in ten such columns passes the checksum of cards."""
+    check = Screened([pii.Pii(["CREDIT_CARD"])])
+    assert [f for year in range(1900, 2090) for f in check.whole("\n".join(str(year + i) for i in range(4))).findings] == []
+
+
+def test_a_word_that_ends_like_a_hint_is_none() -> None:
+    """Headphones are not phones."""
+    check = Screened([pii.Pii(["PHONE_NUMBER"])])
+    assert [f.score for f in check.whole("Headphones, product 6992792935").findings] == [0.4]
+    assert [f.score for f in check.whole("Phones: 6992792935").findings] == [0.75]
+
+
+def test_a_long_list_of_numbers_is_read() -> None:
+    """Though it is one run of digits and signs, longer than any number."""
+    check = Screened([pii.Pii(["PHONE_NUMBER"])])
+    numbers = " ".join(f"415-555-{2600 + i}" for i in range(60))
+    assert len(check.whole(f"Call {numbers}.").findings) == 60

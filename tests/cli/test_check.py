@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxy.cli import main
+
+ROOT = Path(__file__).parents[2]
 
 
 def judged(capfd: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
@@ -94,3 +99,34 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path, capfd: pytest.Captu
     """With its name."""
     assert main(["check", str(tmp_path / "none.jsonl")]) == 2
     assert "none.jsonl" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("first", "action"), [(b'{"id": "a", "text": "mail jo@example.com"}', "redact"), (b"jo@example.com", "redact"), (b"", None)]
+)
+def test_a_byte_order_mark_is_no_part_of_the_text(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], first: bytes, action: str | None
+) -> None:
+    """Editors on Windows put one at the beginning of a file."""
+    file = tmp_path / "texts.txt"
+    file.write_bytes(b"\xef\xbb\xbf" + first + b"\nall well\n")
+    results = judged(capfd, str(file))
+    assert [result["action"] for result in results] == ([action] if action else []) + ["allow"]
+    assert "\ufeff" not in "".join(result["text"] for result in results)
+
+
+@pytest.mark.parametrize(("closed", "name"), [(1, "standard output"), (0, "standard input")])
+def test_a_closed_stream_is_named(closed: int, name: str) -> None:
+    """Instead of a stack trace."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "proxy.cli", "check"],
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        preexec_fn=lambda: os.close(closed),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"parapet: {name} is closed")
+    assert "Traceback" not in ran.stderr

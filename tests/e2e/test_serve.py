@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import threading
@@ -73,6 +74,7 @@ def test_policies_are_reloaded_in_all_workers_and_bad_ones_are_not(tmp_path: Pat
         assert asked(server, "card 4111 1111 1111 1111") == "content_filter"
         metrics = server.get("/metrics").decode()
         assert 'parapet_policy_loads_total{result="refused"}' in metrics
+        assert "\nparapet_policy_refused 1.0\n" in metrics
         policy.write_text(POLICY.format(entity="EMAIL_ADDRESS"))
         assert until(lambda: all(asked(server, "jo@example.com") == "content_filter" for _ in range(12)))
         assert until(lambda: not any(json.loads(server.get("/readyz"))["refused"] for _ in range(12)))
@@ -92,6 +94,32 @@ def test_several_workers_count_together_and_append_to_one_file(tmp_path: Path) -
         assert server.stop() in (0, -signal.SIGTERM)
     lines = [json.loads(line) for line in records.read_text().splitlines()]
     assert len(lines) == len({line["request_id"] for line in lines}) == 40
+
+
+def workers(server: Server) -> list[int]:
+    """The processes that serve."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells a process's children there")
+def test_a_worker_that_is_killed_leaves_no_calls_behind(tmp_path: Path) -> None:
+    """It is replaced, its calls are no longer under way, and the next ones work."""
+    config = "workers: 2\npools: {echo: {backends: [{kind: echo, pace: 200ms, chunk: 2}]}}\n"
+    with serving(tmp_path, config=config) as server:
+        stream = client(server).chat.completions.create(
+            model="echo", messages=[{"role": "user", "content": "many words " * 20}], stream=True
+        )
+        next(iter(stream))
+        assert "\nparapet_calls_in_flight 1.0\n" in server.get("/metrics").decode()
+        before = workers(server)
+        assert len(before) == 2
+        for pid in before:  # nobody knows which of them has the call
+            os.kill(pid, signal.SIGKILL)
+        assert until(lambda: "\nparapet_calls_in_flight 0.0\n" in server.get("/metrics").decode())
+        assert until(lambda: len(workers(server)) == 2)
+        assert not set(before) & set(workers(server))
+        assert {asked(server, "x") for _ in range(4)} == {"You said: x"}
 
 
 def test_a_stream_that_is_under_way_finishes_when_the_server_stops(tmp_path: Path) -> None:

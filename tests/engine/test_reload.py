@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.checks import CATALOGUE, combined
-from proxy.core import Action, Segment
+from proxy.core import Action, CheckKind, Segment
 from proxy.engine import Engine, Reloader
 from proxy.errors import PolicyError
 from proxy.metrics import Metrics
 from proxy.settings import Settings
-from tests.world import CARD, REDACT, WATCH
+from tests.world import CARD, MARKER, REDACT, WATCH
 
 
-def reloader(folder: Path) -> Reloader:
+def reloader(folder: Path, catalogue: Mapping[str, CheckKind] = CATALOGUE) -> Reloader:
     metrics = Metrics(["m"])
-    return Reloader(Engine(Settings(record="off"), CATALOGUE, combined, metrics), (folder,), CATALOGUE, metrics)
+    return Reloader(Engine(Settings(record="off"), CATALOGUE, combined, metrics), (folder,), catalogue, metrics)
 
 
 def action(made: Reloader) -> Action:
@@ -84,3 +87,57 @@ def test_a_mistake_at_the_start_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("policy: x\n")
     with pytest.raises(PolicyError):
         reloader(tmp_path).start()
+
+
+class Faulty(dict[str, CheckKind]):
+    """A catalogue that can fail in a way that nobody expects."""
+
+    broken = False
+
+    def get(self, *given: Any) -> Any:
+        if self.broken:
+            raise RuntimeError(MARKER)
+        return super().get(*given)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def test_watching_goes_on_after_an_error_that_nobody_expected(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is counted and shown by type and place alone; once it is over, the files are read without having changed again."""
+    (tmp_path / "a.yaml").write_text(WATCH)
+    catalogue = Faulty(CATALOGUE)
+    made = reloader(tmp_path, catalogue)
+    made.start()
+
+    async def main() -> None:
+        watching = asyncio.create_task(made.run(0.01))
+        catalogue.broken = True
+        (tmp_path / "a.yaml").write_text(REDACT)
+        await until(lambda: bool(made.problem))
+        assert "parapet_policy_refused 1.0" in counted(made)
+        assert made.problem.startswith("the policy files could not be read: RuntimeError in test_reload.py, line ")
+        catalogue.broken = False
+        await until(lambda: not made.problem)
+        watching.cancel()
+
+    asyncio.run(main())
+    assert action(made) == Action.REDACT
+    assert "parapet_policy_refused 0.0" in counted(made)
+    assert len([record for record in caplog.records if "RuntimeError" in record.getMessage()]) == 1
+    assert MARKER not in caplog.text
+
+
+def test_a_pipe_among_the_policies_does_not_stop_watching(tmp_path: Path) -> None:
+    """It is no policy; those beside it are read."""
+    (tmp_path / "a.yaml").write_text(WATCH)
+    made = reloader(tmp_path)
+    made.start()
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "a.yaml").write_text(REDACT)
+    assert asyncio.run(asyncio.wait_for(made.look(), 20))
+    assert made.problem == ""
+    assert action(made) == Action.REDACT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,24 @@ def test_a_folder_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
     read = policy.load([tmp_path / "b.yaml", tmp_path], CATALOGUE)
     assert [p.name for p in read.policies] == ["one", "two", "three"]
     assert read.policies[0].file == str(tmp_path / "b.yaml")
+
+
+def test_only_regular_files_count(tmp_path: Path) -> None:
+    """A pipe would be waited for without end: in a folder it is passed over, by name it is refused."""
+    (tmp_path / "a.yaml").write_text(MINIMAL.format(name="a"))
+    os.mkfifo(tmp_path / "b.yaml")
+    assert [each.name for each in policy.load([tmp_path], CATALOGUE).policies] == ["a"]
+    with pytest.raises(PolicyError, match=r"b\.yaml:1:1: expected a regular file"):
+        policy.load([tmp_path / "b.yaml"], CATALOGUE)
+
+
+@pytest.mark.parametrize("target", ["gone.yaml", "b.yaml"])
+def test_a_link_that_leads_to_no_file_is_a_mistake(tmp_path: Path, target: str) -> None:
+    """To nowhere or to itself: a policy that somebody meant to be in force is not passed over."""
+    (tmp_path / "a.yaml").write_text(MINIMAL.format(name="a"))
+    (tmp_path / "b.yaml").symlink_to(target)
+    with pytest.raises(PolicyError, match=r"b\.yaml:1:1: cannot be read"):
+        policy.load([tmp_path], CATALOGUE)
 
 
 def test_links_are_followed(tmp_path: Path) -> None:

@@ -1,0 +1,168 @@
+"""Licences in texts and code: SPDX tags and notices by pattern, full texts by comparison with those that are indexed.
+
+A text is named by what it resembles most: Dice's coefficient of its words and those of each licence, along the passage that both
+share. Notices are compared as words, so that line breaks, comment signs and capitals do not matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+
+from proxy.checks.lines import Line, Lines
+from proxy.checks.notices import is_copyleft, phrases
+from proxy.core import Finding
+from proxy.corpus import Following, Limits, Matcher, Passage, matching, opened, prints_of, prose
+from proxy.corpus.words import read
+from proxy.settings import shipped_policies
+
+INDEX = "licences.pidx"
+Detail = tuple[tuple[str, str | int | float], ...]
+
+LEAST = 30  # words of a licence that are recognised as its text
+TAG = re.compile(r"SPDX-License-Identifier\s*[:=]\s*([A-Za-z0-9.+\-() :/]{2,200})", re.IGNORECASE)
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]*\+?")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice as fingerprints of its words."""
+
+    prints: tuple[int, ...]
+    spdx: str
+
+
+@cache
+def notices() -> dict[tuple[int, int], tuple[Notice, ...]]:
+    """The notices by their last two words, the longest first."""
+    table: dict[tuple[int, int], list[Notice]] = {}
+    for spdx, words in phrases():
+        prints = tuple(prints_of(words, prose()))
+        table.setdefault((prints[-2], prints[-1]), []).append(Notice(prints, spdx))
+    return {key: tuple(sorted(rows, key=lambda row: -len(row.prints))) for key, rows in table.items()}
+
+
+@cache
+def longest() -> int:
+    """Words of the longest notice."""
+    return max(len(each.prints) for rows in notices().values() for each in rows)
+
+
+class Licences:
+    """Finds licences that are not welcome."""
+
+    def __init__(self, welcome: Sequence[str], variant: str) -> None:
+        self.welcome, self.variant = tuple(pattern.upper() for pattern in welcome), variant
+        limits = Limits(words=LEAST, early=False, piece=8000, glued=0.0)
+        index = opened(shipped_policies() / INDEX)
+        found = matching([index], "words", limits, lambda *_: False)
+        assert found is not None, "the index of licences has words"  # noqa: S101 - it ships with this module
+        self.texts: Matcher = found
+        longest()  # the notices are read now, not in a call
+
+    def follow(self) -> LicenceWatch:
+        """A watch over one growing text."""
+        return LicenceWatch(self)
+
+    def whole(self, text: str) -> list[Finding]:
+        """The findings in a text that is all there."""
+        found = [finding for line in Lines().push(text, end=True) for finding in self.tags(line)]
+        seen, blocks = Noticed(self), list(read(text, prose()))
+        for block in blocks:
+            rows = zip(block.prints.tolist(), block.starts.tolist(), block.ends.tolist(), strict=True)
+            found += seen.push(rows)
+        return found + [each for passage in self.texts.whole(text, blocks) for each in self.text(passage)]
+
+    def tags(self, line: Line) -> list[Finding]:
+        """SPDX tags: of alternatives, nothing is said when one of them is welcome."""
+        found = []
+        for match in TAG.finditer(line.text):
+            groups = [
+                [each for each in ID.findall(group) if each.upper() not in {"AND", "WITH"}]
+                for group in re.split(r"\sOR\s", match[1])
+            ]
+            unwelcome = [[each for each in group if not self.is_welcome(each)] for group in groups if group]
+            if all(unwelcome):
+                place = line.start + match.start(), line.start + match.start(1) + len(match[1].rstrip())
+                found += [
+                    self.finding(spdx, "tag", 1.0, *place)
+                    for spdx in dict.fromkeys(each for group in unwelcome for each in group)
+                ]
+        return found
+
+    def text(self, passage: Passage) -> list[Finding]:
+        """The text of a licence, or a part of it."""
+        spdx = passage.work.licence
+        if self.is_welcome(spdx):
+            return []
+        score = round(max(0.5, min(1.0, passage.resemblance)), 4)
+        more: Detail = (
+            ("words", passage.words),
+            ("resemblance", round(passage.resemblance, 4)),
+            ("share_of_work", round(passage.share_of_work, 4)),
+        )
+        return [self.finding(spdx, "text", score, passage.start, passage.end, more)]
+
+    def is_welcome(self, spdx: str) -> bool:
+        """Whether a policy says that a licence is no news; GPL-2.0 stands for its -only and -or-later forms, too."""
+        forms = {spdx.upper(), spdx.upper().removesuffix("-ONLY").removesuffix("-OR-LATER").removesuffix("+")}
+        return any(fnmatchcase(form, pattern) for form in forms for pattern in self.welcome)
+
+    def finding(self, spdx: str, kind: str, score: float, start: int, end: int, more: Detail = ()) -> Finding:
+        detail: Detail = (("spdx", spdx[:64]), ("kind", kind), ("copyleft", int(is_copyleft(spdx))), *more)
+        return Finding("copyright", "copyright", "licence", score, start, end, self.variant, detail)
+
+
+class Noticed:
+    """The notices in a growing row of words."""
+
+    def __init__(self, owner: Licences) -> None:
+        self.owner = owner
+        self.prints: list[int] = []
+        self.starts: list[int] = []
+
+    def push(self, words: Iterable[tuple[int, int, int]]) -> list[Finding]:
+        """Take more words."""
+        found, table, size = [], notices(), longest()
+        for print_, start, end in words:
+            before = self.prints[-1] if self.prints else 0
+            self.prints.append(print_)
+            self.starts.append(start)
+            for notice in table.get((before, print_), ()):
+                count = len(notice.prints)
+                if tuple(self.prints[-count:]) == notice.prints:
+                    if not self.owner.is_welcome(notice.spdx):
+                        found.append(self.owner.finding(notice.spdx, "notice", 0.9, self.starts[-count], end))
+                    break
+            if len(self.prints) > 4 * size:
+                del self.prints[:-size], self.starts[:-size]
+        return found
+
+    def settled(self, upto: int) -> int:
+        """Where the first notice may begin that is yet to end; `upto` where there is none."""
+        kept = min(longest() - 1, len(self.starts))
+        return self.starts[-kept] if kept else upto
+
+
+class LicenceWatch:
+    """One growing text."""
+
+    def __init__(self, owner: Licences) -> None:
+        self.owner = owner
+        self.lines, self.noticed = Lines(), Noticed(owner)
+        self.texts: Following = owner.texts.follow()
+
+    def push(self, text: str, *, end: bool = False) -> list[Finding]:
+        """Take more of the text."""
+        found = [finding for line in self.lines.push(text, end=end) for finding in self.owner.tags(line)]
+        found += [each for passage in self.texts.push(text, end=end) for each in self.owner.text(passage)]
+        return found + self.noticed.push(word[:3] for word in self.texts.latest)
+
+    @property
+    def settled(self) -> int:
+        reader = self.texts.reader
+        upto = reader.start if reader.start >= 0 else reader.length
+        return min(self.lines.start, self.noticed.settled(upto), self.texts.settled)

@@ -1,0 +1,35 @@
+"""The index of works: built from their texts, memory-mapped, and compared with texts whole or as they grow."""
+
+from proxy.corpus.builder import Plan, build, extend, merge
+from proxy.corpus.folding import code, prose
+from proxy.corpus.index import Index, Shelf, Work, opened
+from proxy.corpus.layout import contents, verify
+from proxy.corpus.matcher import Following, Matcher, matching
+from proxy.corpus.passages import Limits, Passage
+from proxy.corpus.titles import title_key, titles_in
+from proxy.corpus.words import prints_of
+from proxy.errors import IndexFileError
+
+__all__ = [
+    "Following",
+    "Index",
+    "IndexFileError",
+    "Limits",
+    "Matcher",
+    "Passage",
+    "Plan",
+    "Shelf",
+    "Work",
+    "build",
+    "code",
+    "contents",
+    "extend",
+    "matching",
+    "merge",
+    "opened",
+    "prints_of",
+    "prose",
+    "title_key",
+    "titles_in",
+    "verify",
+]

@@ -1,0 +1,168 @@
+"""An index as it is asked: memory-mapped, shared by all processes that open it, read where an answer lies and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxy.corpus.layout import Contents, Segment, contents
+from proxy.errors import IndexFileError
+
+KINDS: Mapping[str, str] = {
+    "buckets": "I",
+    "keys": "H",
+    "positions": "I",
+    "prints": "H",
+    "starts": "I",
+    "counts": "I",
+    "offsets": "Q",
+    "titles": "Q",
+    "titled": "I",
+}
+NUMBERS: Mapping[str, np.dtype[Any]] = {"H": np.dtype("<u2"), "I": np.dtype("<u4"), "Q": np.dtype("<u8")}
+CANDIDATES = 1 << 20  # entries of buckets that are compared at once
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the index knows of a work. `words` is its length; in code, lexemes."""
+
+    id: str = ""
+    title: str = ""
+    author: str = ""
+    holder: str = ""  # of the rights
+    rights: str = ""  # their status: protected, public-domain, own, …
+    licence: str = ""
+    path: str = ""
+    words: int = 0
+
+
+FACTS = tuple(field.name for field in fields(Work) if field.name != "words")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits:
+    """N-grams of a text that are in a segment: word of the text, word of the segment; in the order of both."""
+
+    queries: NDArray[np.int64]
+    positions: NDArray[np.int64]
+
+
+class Shelf:
+    """One segment of an open index."""
+
+    def __init__(self, segment: Segment, mapped: mmap.mmap) -> None:
+        self.segment, self.mapped = segment, mapped
+        self.n, self.bits = segment.n, segment.bits
+        self.width = 32 if segment.form == "hashes" else min(16, 32 - segment.bits)
+        self.bucket_shift = 64 - segment.bits
+        self.key_shift = self.bucket_shift - self.width
+        self.key_mask = (1 << self.width) - 1
+        self.views: dict[str, Any] = {name: self._view(name) for name in segment.sections if name != "records"}
+        self.prints_at = segment.sections["prints"].offset if "prints" in segment.sections else 0
+        self.arrays = {name: np.frombuffer(view, NUMBERS[view.format]) for name, view in self.views.items()}
+
+    def _view(self, name: str) -> Any:
+        section = self.segment.sections[name]
+        kind = "I" if name == "keys" and self.segment.form == "hashes" else KINDS[name]
+        return memoryview(self.mapped)[section.offset : section.offset + section.size].cast(kind)  # type: ignore[call-overload]  # a format of KINDS
+
+    def find(self, made: int, prints: bytes) -> list[int]:
+        """The positions of one n-gram, given its hash and its fingerprints."""
+        bucket = made >> self.bucket_shift
+        buckets = self.views["buckets"]
+        low, high = buckets[bucket], buckets[bucket + 1]
+        if low == high:
+            return []
+        key = (made >> self.key_shift) & self.key_mask
+        keys = self.views["keys"][low:high].tolist()
+        if key not in keys:
+            return []
+        if self.segment.form == "hashes":
+            return [0]
+        positions, mapped, found = self.views["positions"], self.mapped, []
+        for place, each in enumerate(keys, low):
+            if each == key:
+                position = positions[place]
+                at = self.prints_at + 2 * position
+                if mapped[at : at + len(prints)] == prints:
+                    found.append(position)
+        return found
+
+    def find_all(self, made: NDArray[np.uint64], prints: NDArray[np.uint16]) -> Hits:
+        """The same for all n-grams of a text at once."""
+        buckets = self.arrays["buckets"]
+        chosen = (made >> np.uint64(self.bucket_shift)).astype(np.int64)
+        low = buckets[chosen].astype(np.int64)
+        sizes = buckets[chosen + 1].astype(np.int64) - low
+        keys = ((made >> np.uint64(self.key_shift)) & np.uint64(self.key_mask)).astype(self.arrays["keys"].dtype)
+        upto = np.cumsum(sizes)
+        queries, entries = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        begin = 0
+        while begin < len(made):
+            base = int(upto[begin - 1]) if begin else 0
+            end = max(begin + 1, int(np.searchsorted(upto, base + CANDIDATES, side="right")))
+            rows = np.repeat(np.arange(begin, end), sizes[begin:end])
+            places = np.arange(base, int(upto[end - 1])) - (upto[rows] - sizes[rows]) + low[rows]
+            equal = self.arrays["keys"][places] == keys[rows]
+            queries.append(rows[equal])
+            entries.append(places[equal])
+            begin = end
+        return self._proven(np.concatenate(queries), np.concatenate(entries), prints)
+
+    def _proven(self, queries: NDArray[np.int64], entries: NDArray[np.int64], prints: NDArray[np.uint16]) -> Hits:
+        if self.segment.form == "hashes":
+            first = np.ones(len(queries), bool)
+            first[1:] = queries[1:] != queries[:-1]
+            return Hits(queries[first], np.zeros(int(first.sum()), np.int64))
+        positions = self.arrays["positions"][entries].astype(np.int64)
+        real = np.ones(len(queries), bool)
+        for place in range(self.n):
+            real &= self.arrays["prints"][positions + place] == prints[queries + place]
+        return Hits(queries[real], positions[real])
+
+    def number(self, position: int) -> int:
+        """The work that a position lies in, by its number."""
+        return bisect_right(self.views["starts"], position) - 1
+
+    def start(self, number: int) -> int:
+        """The position of a work's first word."""
+        return int(self.views["starts"][number])
+
+    def work(self, number: int) -> Work:
+        """What is known of a work."""
+        base, offsets = self.segment.sections["records"].offset, self.views["offsets"]
+        record = json.loads(self.mapped[base + offsets[number] : base + offsets[number + 1]])
+        return Work(**record, words=int(self.views["counts"][number]))
+
+    def titled(self, title: int) -> list[int]:
+        """The numbers of the works with a title, by the hash of its words."""
+        titles = self.views["titles"]
+        low, high = bisect_left(titles, title), bisect_right(titles, title)
+        return [int(number) for number in self.views["titled"][low:high]]
+
+
+class Index:
+    """An open index. It stays readable when its file is replaced; it is closed when nothing refers to it any more."""
+
+    def __init__(self, path: Path, table: Contents, mapped: mmap.mmap) -> None:
+        self.path, self.contents = path, table
+        self.shelves = tuple(Shelf(segment, mapped) for segment in table.segments)
+
+
+def opened(path: Path) -> Index:
+    """Open an index: its header and table of contents are read and verified, nothing else. Raises IndexFileError."""
+    table = contents(path)
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if len(mapped) != table.size:
+        raise IndexFileError(f"{path}: it was replaced while it was opened: try again")
+    return Index(path, table, mapped)
