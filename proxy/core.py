@@ -133,7 +133,7 @@ class CheckKind:
 
     `options` is the pydantic model of a rule's `with`; its field `select` lists the categories that the rule is about,
     and `defaults` are those it is about when it names none. `build` makes the check for the categories that some rule
-    needs. Two rules whose other options are equal share one check.
+    needs. Two rules whose other options are equal share one check. `joins`: it shares its pass over the text with others that do.
     """
 
     name: str
@@ -144,6 +144,7 @@ class CheckKind:
     select: str
     build: Callable[[Any, frozenset[str], str], Check]
     description: str = ""
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,8 +142,9 @@ class Copyright:
     def __call__(self, segments: Sequence[Segment]) -> list[Report]:
         return [Report(self.whole(segment.text), len(segment.text)) for segment in segments]
 
-    def quick(self, segments: Sequence[Segment]) -> None:
-        """Never: what it says takes a fraction of a millisecond, and more where a work is recited."""
+    def quick(self, segments: Sequence[Segment]) -> list[Report]:
+        """The reports: looking words up takes a microsecond for each, whatever the text."""
+        return self(segments)
 
     def watch(self, role: Role) -> CopyrightWatch:  # noqa: ARG002 - a passage is one in every role
         """A watch over one text that comes in pieces."""

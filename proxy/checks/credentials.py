@@ -349,4 +349,5 @@ KIND = CheckKind(
     select="kinds",
     build=build,
     description="Keys, tokens, passwords, private keys and connection strings, by prefix, structure, checksum, name and entropy.",
+    joins=True,
 )

@@ -153,6 +153,7 @@ KIND = CheckKind(
     select="entities",
     build=build,
     description="Personal data by pattern, checksum and context words (Presidio, without a model).",
+    joins=True,
 )
 
 

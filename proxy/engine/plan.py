@@ -84,13 +84,19 @@ class Planner:
         uses = tuple(sorted((Use(*key, found) for key, found in needed.items() if found), key=lambda u: (u.check, u.variant)))
         if not uses:
             return ()
+        options = {(rule.check, rule.variant): rule.options for rule in rules}
+        joining = tuple(use for use in uses if self.catalogue[use.check].joins)
+        groups = [joining, *((use,) for use in uses if use not in joining)]
+        return tuple(self.unit(check, rules) for group in groups if group for check in self.made(group, options))
+
+    def made(self, uses: tuple[Use, ...], options: Mapping[tuple[str, str], BaseModel]) -> tuple[Check, ...]:
+        """The checks for these uses, joined; made once."""
         if uses not in self.built:
-            options = {(rule.check, rule.variant): rule.options for rule in rules}
             made = self.combine([self.build(use, options[use.check, use.variant]) for use in uses])
             for check in made:
                 check([Segment("", "user")])  # what a check puts off until it is first asked happens now, not in a call
             self.built[uses] = made
-        return tuple(self.unit(check, rules) for check in self.built[uses])
+        return self.built[uses]
 
     def build(self, use: Use, options: BaseModel) -> Check:
         return self.catalogue[use.check].build(options, use.categories, use.variant)
