@@ -116,8 +116,8 @@ class Call:
     async def serve(self) -> None:
         """The way of one call."""
         gateway, record = self.gateway, self.record
-        header = self.headers.get(b"authorization") or self.headers.get(b"x-api-key") or b""
-        record.principal = gateway.access.principal(header.decode("latin-1"))
+        keys = [self.headers.get(name, b"").decode("latin-1") for name in (b"authorization", b"x-api-key")]
+        record.principal = gateway.access.principal(*keys)
         payload = parsed(await self.body())
         reading = self.dialect.read(payload)
         if len(reading.segments) > gateway.settings.max_segments:
@@ -329,6 +329,7 @@ class Call:
             await self.fail(error.status, error.message, error.code)
             return
         status = error.status if error.status >= 400 else 502
+        self.extra += [(name.encode(), value.encode()) for name, value in error.headers.items()]
         reading = self.dialect.read_error(decoded(error.body))
         if reading is None or self.guard is None:
             if error.body:

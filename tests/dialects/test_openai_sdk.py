@@ -66,7 +66,7 @@ def test_a_stream(tmp_path: Path) -> None:
 
     text, last = talk(tmp_path, say, REDACT)
     assert "<CREDIT_CARD>" in text
-    assert "4111" not in text
+    assert "4111 1111" not in text
     assert last.usage.total_tokens > 0
 
 

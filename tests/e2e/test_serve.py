@@ -54,7 +54,7 @@ def test_without_a_configuration_the_shipped_policies_guard_the_embedded_backend
         log = server.log.read_text()
     [record] = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert record["prompt"]["rule"] == "no-payment-data"
-    assert "4111" not in log
+    assert "4111 1111" not in log
 
 
 def test_policies_are_reloaded_in_all_workers_and_bad_ones_are_not(tmp_path: Path) -> None:
