@@ -98,6 +98,10 @@ class CopyrightOptions(BaseModel):
     welcome: list[str] = Field(default=[], description="licences that are not reported: SPDX ids or patterns such as BSD-*")
     artists: list[str] = Field(default=[], description="the artists whose style may not be asked for")
 
+    def files(self) -> list[Path]:
+        """What the check reads: a rule is put in force anew when one of them is replaced."""
+        return [Path(each) for each in self.index]
+
     @model_validator(mode="after")
     def _complete(self) -> CopyrightOptions:
         wanted = set(DEFAULTS if self.categories is None else self.categories)

@@ -99,6 +99,8 @@ class Guard:
     async def judge(self, direction: Direction, segments: Sequence[Segment]) -> Verdict:
         """Run the checks of this direction over texts that are all there, and decide."""
         plan = self.prompt if direction == "prompt" else self.completion
+        if not plan.whole:
+            return Verdict(decide(self.policies, direction, ()))
         findings: list[Finding] = []
         failures: list[Failure] = []
         read = await self.runner.apart(segments, read_all)

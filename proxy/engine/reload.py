@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.core import CheckKind
@@ -17,18 +19,27 @@ from proxy.policy import load
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The state of the policy files, and of the files that their rules use: an index of works, say."""
+
+    policies: tuple[object, ...]
+    used: tuple[object, ...]
+
+
 class Reloader:
     """Watches the policy files of an engine."""
 
     def __init__(self, engine: Engine, paths: Sequence[Path], catalogue: Mapping[str, CheckKind], metrics: Metrics) -> None:
         self.engine, self.paths, self.catalogue, self.metrics = engine, tuple(paths), catalogue, metrics
-        self.seen: object = None
+        self.seen: Signature | None = None
         self.problem = ""  # what is wrong with the files as they are now; empty when they are in force
 
     def start(self) -> None:
         """Read the files for the first time. Raises PolicyError."""
-        self.seen = self.signature()
+        before = self.signature()
         self.engine.use(load(self.paths, self.catalogue))
+        self.seen = Signature(before.policies, self.signature().used)
         self.metrics.policies_loaded(ok=True)
 
     async def run(self, every: float) -> None:
@@ -55,32 +66,38 @@ class Reloader:
         signature = await asyncio.to_thread(self.signature)
         if signature == self.seen:
             return False
+        used = self.seen.used if self.seen else ()
         self.seen = signature
         before = self.engine.policies.revision
         try:
             policies = await asyncio.to_thread(load, self.paths, self.catalogue)
-            if policies.revision != before:
+            if policies.revision != before or signature.used != used:
                 await asyncio.to_thread(self.engine.use, policies)
         except (ParapetError, OSError) as error:
             self.problem = str(error)
             log.error("policies not reloaded, revision %s stays in force: %s", before, error)
             self.metrics.policies_loaded(ok=False)
             return False
+        self.seen = Signature(signature.policies, self.signature().used)  # those that the new rules use
         self.problem = ""
         self.metrics.policies_loaded(ok=True)
         if policies.revision != before:
             log.info("policies reloaded: revision %s replaces %s", policies.revision, before)
         return policies.revision != before
 
-    def signature(self) -> object:
+    def signature(self) -> Signature:
         """What tells one state of the files from another, without reading them."""
         files = [file for path in self.paths for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])]
-        return [(str(file), stat.st_mtime_ns, stat.st_size, stat.st_ino) for file in files if (stat := stat_of(file))]
+        options = {id(rule.options): rule.options for policy in self.engine.policies.policies for rule in policy.rules}
+        used = {file for each in options.values() for file in getattr(each, "files", tuple)()}
+        return Signature(states(files), states(sorted(used)))
 
 
-def stat_of(file: Path):  # type: ignore[no-untyped-def]  # os.stat_result or None
-    """The file's status, or None while it is away."""
-    try:
-        return file.stat()
-    except OSError:
-        return None
+def states(files: Sequence[Path]) -> tuple[object, ...]:
+    """The files that are there, as they are now."""
+    found = []
+    for file in files:
+        with contextlib.suppress(OSError):
+            stat = file.stat()
+            found.append((str(file), stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return tuple(found)
