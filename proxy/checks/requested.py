@@ -7,6 +7,7 @@ full, or a part of it. To ask about a work, or for a summary, a review or a tran
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -73,12 +74,12 @@ class LineWatch:
         return self.lines.start
 
 
-class ByLine:
+class ByLine(ABC):
     """A part of the check that judges one line at a time."""
 
+    @abstractmethod
     def judge(self, line: Line) -> list[Finding]:
         """The findings in a line."""
-        raise NotImplementedError
 
     def follow(self) -> LineWatch:
         """A watch over one growing text."""

@@ -7,17 +7,14 @@ confirm only where one of its expressions may match. Most text is cleared by the
 
 from __future__ import annotations
 
-import importlib.util
-import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
-import regex
-
+from proxy.checks.automaton import Prefixes, Searches, automaton, available, size
 from proxy.checks.expression import folds, screened
 from proxy.core import DEADLINE, Failure, Finding, Report, Role, Segment
 from proxy.errors import CheckError, CheckTimeout
@@ -122,119 +119,6 @@ class Opening:
             self.match = length
         if self.finding < length <= reach:
             self.finding = length
-
-
-Note = Callable[[int, int, int, int, object], object]  # as Hyperscan calls it: number, start, end, flags, context
-
-
-class Scanner(Protocol):
-    """Calls `note` for each match."""
-
-    def scan(self, folded: bytes, note: Note) -> None: ...
-
-
-def size(row: tuple[int, str]) -> tuple[int, str]:
-    """By length: Hyperscan compiles openings a third faster when the short ones come first."""
-    return len(row[1]), row[1]
-
-
-def available() -> bool:
-    """Whether the hyperscan package is installed."""
-    return importlib.util.find_spec("hyperscan") is not None
-
-
-def automaton(rows: Sequence[tuple[int, str]], *, anchored: bool) -> Scanner:
-    """The rows in one Hyperscan database; those that it cannot take are spelled out beside it."""
-    import hyperscan  # noqa: PLC0415 - the package is optional
-
-    taken, left = [], []
-    for number, form in rows:
-        source = f"^(?:{form})" if anchored else form
-        try:
-            if len(source) > 15_000:
-                raise ValueError("longer than the library allows")
-            taken.append((number, source.encode("latin-1")))
-        except ValueError:
-            left.append((number, form))
-    flags = hyperscan.HS_FLAG_ALLOWEMPTY | (0 if anchored else hyperscan.HS_FLAG_SINGLEMATCH)
-    return Automaton(taken, flags, spelled_out(left, anchored=anchored) if left else None)
-
-
-class Automaton:
-    """A Hyperscan database. Its scratch space serves one scan at a time, so each thread has one of its own."""
-
-    def __init__(self, rows: Sequence[tuple[int, bytes]], flags: int, beside: Scanner | None) -> None:
-        import hyperscan  # noqa: PLC0415 - the package is optional
-
-        self.beside = beside
-        self.database: Any = hyperscan.Database()
-        self.empty = not rows
-        if rows:
-            self.database.compile(
-                expressions=[source for _, source in rows],
-                ids=[number for number, _ in rows],
-                elements=len(rows),
-                flags=[flags] * len(rows),
-            )
-            self.scratch = hyperscan.Scratch(self.database)
-        self.local = threading.local()
-
-    def scan(self, folded: bytes, note: Note) -> None:
-        if not self.empty:
-            try:
-                scratch = self.local.scratch
-            except AttributeError:
-                scratch = self.local.scratch = self.scratch.clone()
-            self.database.scan(folded, match_event_handler=note, scratch=scratch)
-        if self.beside is not None:
-            self.beside.scan(folded, note)
-
-
-def spelled_out(rows: Sequence[tuple[int, str]], *, anchored: bool) -> Scanner:
-    """The rows one after another, without Hyperscan."""
-    return Anchored(rows) if anchored else Searches(rows)
-
-
-class Searches:
-    """Looks for each expression on its own: the slower way, with the same answer."""
-
-    def __init__(self, rows: Sequence[tuple[int, str]]) -> None:
-        self.rows = [(number, regex.compile(source.encode("latin-1"))) for number, source in rows]
-
-    def scan(self, folded: bytes, note: Note) -> None:
-        for number, expression in self.rows:
-            if expression.search(folded):
-                note(number, 0, 0, 0, None)
-
-
-class Anchored:
-    """The longest reversed prefix of each expression that Hyperscan cannot take."""
-
-    def __init__(self, rows: Sequence[tuple[int, str]]) -> None:
-        self.rows = [(reach, regex.compile(source.encode("latin-1"), regex.POSIX)) for reach, source in rows]
-
-    def scan(self, folded: bytes, note: Note) -> None:
-        for reach, expression in self.rows:
-            match = expression.match(folded, endpos=reach)
-            note(reach, 0, match.end() if match else 0, 0, None)
-
-
-class Prefixes:
-    """Which ends of a text may become matches, by the partial matching of `regex`: the slower way of the open form."""
-
-    def __init__(self, rows: Sequence[tuple[int, str]]) -> None:
-        # The byte at the end never comes: so nothing matches, and all that gets to the end of the text matches in part.
-        self.rows = [(reach, regex.compile(f"(?:{source})[\\xfe\\xff]".encode("latin-1"))) for reach, source in rows]
-
-    def scan(self, folded: bytes, note: Note) -> None:
-        text = folded[::-1]  # the expressions are not reversed
-        for reach, expression in self.rows:
-            start = 0
-            while match := expression.search(text, start, partial=True):
-                note(reach, 0, len(text) - match.start(), 0, None)
-                if len(text) - match.start() <= reach:
-                    break
-                start = max(match.start() + 1, len(text) - reach)
 
 
 class Screened:
