@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
 from proxy.checks.lines import Line, Lines
 from proxy.checks.notices import is_copyleft, phrases
 from proxy.core import Finding
@@ -23,8 +25,10 @@ INDEX = "licences.pidx"
 Detail = tuple[tuple[str, str | int | float], ...]
 
 LEAST = 30  # words of a licence that are recognised as its text
+LONGEST = 16  # words of an SPDX expression
+WITH = re.compile(r" WITH \S+")
+REFERENCE = re.compile(r"LicenseRef-[\w.-]+")
 TAG = re.compile(r"SPDX-License-Identifier\s*[:=]\s*([A-Za-z0-9.+\-() :/]{2,200})", re.IGNORECASE)
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]*\+?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,22 @@ def notices() -> dict[tuple[int, int], tuple[Notice, ...]]:
 def longest() -> int:
     """Words of the longest notice."""
     return max(len(each.prints) for rows in notices().values() for each in rows)
+
+
+def expression(tag: str) -> str:
+    """The licences of a tag, by the SPDX list, as alternatives of ids; what is on no list is `unknown`, so that no text goes on.
+
+    The expression ends where what stands there is none any more: a tag may be followed by prose.
+    """
+    words = tag.replace("(", " ( ").replace(")", " ) ").split()[:LONGEST]
+    for count in range(len(words), 0, -1):
+        try:
+            parsed = canonicalize_license_expression(" ".join(words[:count]))
+        except InvalidLicenseExpression:
+            continue
+        bare = WITH.sub("", parsed).replace("(", "").replace(")", "")
+        return REFERENCE.sub("LicenseRef", bare)
+    return "unknown"
 
 
 class Licences:
@@ -80,11 +100,8 @@ class Licences:
         """SPDX tags: of alternatives, nothing is said when one of them is welcome."""
         found = []
         for match in TAG.finditer(line.text):
-            groups = [
-                [each for each in ID.findall(group) if each.upper() not in {"AND", "WITH"}]
-                for group in re.split(r"\sOR\s", match[1])
-            ]
-            unwelcome = [[each for each in group if not self.is_welcome(each)] for group in groups if group]
+            groups = [group.split(" AND ") for group in expression(match[1]).split(" OR ")]
+            unwelcome = [[each for each in group if not self.is_welcome(each)] for group in groups]
             if all(unwelcome):
                 place = line.start + match.start(), line.start + match.start(1) + len(match[1].rstrip())
                 found += [

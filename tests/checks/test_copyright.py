@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from proxy.checks import CATALOGUE
 from proxy.checks import copyright as check
+from proxy.checks.licences import expression
 from proxy.checks.notices import is_copyleft
 from proxy.core import Action, Finding, Segment
 from proxy.corpus import Plan, build
@@ -395,3 +396,18 @@ def test_every_option_and_category_is_documented() -> None:
     """On the page for those who protect a catalogue."""
     page = (Path(__file__).parents[2] / "docs" / "copyright.md").read_text()
     assert [name for name in (*check.CopyrightOptions.model_fields, *check.CATEGORIES) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "licences"),
+    [
+        ("patient John Smith SSN 123-45-6789", "unknown"),
+        ("MIT - see the file of Acme", "MIT"),
+        ("MIT or GPL-2.0-only", "MIT OR GPL-2.0-only"),
+        ("GPL-2.0-only WITH Classpath-exception-2.0", "GPL-2.0-only"),
+        ("LicenseRef-Acme-Secret", "LicenseRef"),
+    ],
+)
+def test_a_tag_gives_ids_of_the_spdx_list_and_no_text(tag: str, licences: str) -> None:
+    """They go into records; what follows a tag does not."""
+    assert expression(tag) == licences
