@@ -238,8 +238,8 @@ class Following:
     def attributed(self, chain: Chain, number: int) -> bool:
         """Whether the work's title or author is named shortly before a chain."""
         trace = self.trace
-        if len(trace) - chain.first > KEPT - NAMED:
-            return False
+        if chain.q + self.owner.limits.text_gap - chain.first > KEPT - NAMED:
+            return False  # by the chain alone, not by how much of the text has come: the same whole and streamed
         stop = chain.first - trace.base
         before = trace.prints[max(0, stop - NAMED) : stop]
         return any(stands(name, before) for name in self.owner.names(chain.shelf, number))

@@ -411,3 +411,18 @@ def test_every_option_and_category_is_documented() -> None:
 def test_a_tag_gives_ids_of_the_spdx_list_and_no_text(tag: str, licences: str) -> None:
     """They go into records; what follows a tag does not."""
     assert expression(tag) == licences
+
+
+@pytest.mark.parametrize("after", [0, 40, 80, 400])
+def test_an_attributed_quotation_passes_whatever_follows(after: int) -> None:
+    """Whole and streamed alike: what counts is how long the quotation is."""
+    options = check.CopyrightOptions(categories=["verbatim_text"], index=["public-domain"])
+    made = check.build(options, frozenset(["verbatim_text"]), "")
+    quoted = (
+        "Alice was beginning to get very tired of sitting by her sister on the bank, and of having nothing to do: "
+        "once or twice she had peeped"
+    )
+    text = f'As Lewis Carroll wrote: "{quoted}" ' + " ".join(["zeb qux lor ips"] * after)
+    watch = made.watch("assistant")
+    pieces = [finding for char in text for finding in watch.push(char).findings] + list(watch.push("", end=True).findings)
+    assert list(made([Segment(text, "assistant")])[0].findings) == pieces == []
