@@ -201,6 +201,7 @@ def test_a_literal_that_is_spanned_becomes_a_string() -> None:
     assert redacted('{"card": 4111111111111111}', [Span(9, 20, "<CARD>")], "json") == '{"card": "<CARD>"}'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source", ['["' + "a" * 300_000 + '"]', "[" + "1," * 150_000 + "1]", '"' + "\\n" * 150_000 + '"', "x" * 300_000]
 )

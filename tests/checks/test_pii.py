@@ -98,6 +98,7 @@ def rows(findings: list[Finding]) -> list[tuple[str, int, int, float]]:
     return sorted((f.category, f.start, f.end, f.score) for f in findings)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(parts=st.lists(fragments, max_size=3))
 @example(parts=["my phone number is 212-555-0123 and my card 4111 1111 1111 1111"])

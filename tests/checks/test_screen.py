@@ -159,6 +159,7 @@ TRICKY = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kinds", ["all", "few", "mail", "secrets"])
 @QUICK
 @given(text=st.one_of(texts, spaced), places=cuts, size=sizes)

@@ -16,6 +16,8 @@ from proxy.cli import main
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.slow  # each compiles the automata of the shipped policies
+
 
 def judged(capfd: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
     """The lines that the command prints."""

@@ -287,10 +287,14 @@ def test_no_request_raises_anything_but_request_error(payload: Any) -> None:
 def test_no_answer_raises_anything_but_backend_broken(payload: Any) -> None:
     """A backend's answer is read or broken; one that was read can be refused."""
     try:
+        payload = orjson.loads(orjson.dumps(payload, default=repr))
+    except (TypeError, ValueError):
+        return  # nothing that comes over the wire: a number beyond 64 bits
+    try:
         CHAT.read_answer(payload)
     except BackendBroken:
         return
-    orjson.dumps(CHAT.refuse(payload, "No."), default=repr)
+    orjson.dumps(CHAT.refuse(payload, "No."))
 
 
 @given(
