@@ -38,5 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     except BrokenPipeError:
         return 0  # who reads our output has seen enough
+    except OSError as error:  # a full disk, a folder that is not there, no permission
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"parapet: {where}{error.strerror or error}", file=sys.stderr)
+        return USAGE
     except KeyboardInterrupt:
         return 130

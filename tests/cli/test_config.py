@@ -42,3 +42,10 @@ def test_a_command_that_does_not_exist_is_refused() -> None:
     """As argparse does it."""
     with pytest.raises(SystemExit, match="2"):
         main(["sevre"])
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the system refuses is one line with the place, not a stack trace."""
+    (tmp_path / "one.txt").write_text("some words of a work that is long enough to be indexed here")
+    assert main(["index", "build", str(tmp_path / "one.txt"), "-o", str(tmp_path / "none" / "x.pidx")]) == 2
+    assert "No such file or directory" in capsys.readouterr().err
