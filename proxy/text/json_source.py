@@ -1,134 +1,14 @@
-"""Text as checks read it and as callers get it back: spans, redaction, and views of text that comes in pieces.
-
-A *view* takes the raw text of a segment, piece by piece, and gives the text that checks should read: for plain text the
-same, for JSON source the text behind its escapes. Findings are spans of what was read; `release` writes the raw text up to a
-place, with the spans replaced, so that JSON stays JSON.
-
-How overlapping spans resolve: spans that share a character are joined to one; its label is that of the span with the highest
-score, then the longest, then the first, then the first label in the alphabet. Spans that only touch stay two.
-"""
+"""JSON source as checks read it: through its escapes, and back to valid JSON when spans are replaced."""
 
 from __future__ import annotations
 
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from proxy.core import Form
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A part of a text to be replaced by `label`; `end` exclusive."""
-
-    start: int
-    end: int
-    label: str
-    score: float = 1.0
-
-
-def joined(spans: Iterable[Span]) -> list[Span]:
-    """The spans in order, those that overlap joined to one under the label of the strongest."""
-    groups: list[list[Span]] = []
-    end = -1
-    for span in sorted(spans, key=lambda s: (s.start, s.end)):
-        if groups and span.start < end:
-            groups[-1].append(span)
-        else:
-            groups.append([span])
-            end = -1
-        end = max(end, span.end)
-    return [join(group) for group in groups]
-
-
-def join(group: Sequence[Span]) -> Span:
-    """One span over a group of overlapping ones."""
-    best = min(group, key=lambda s: (-s.score, s.start - s.end, s.start, s.label))
-    return Span(group[0].start, max(span.end for span in group), best.label, best.score)
-
-
-def unspanned(spans: Iterable[Span], place: int) -> int:
-    """The last offset up to `place` that no span, nor a chain of overlapping ones, goes across."""
-    spans = list(spans)
-    moved = True
-    while moved:
-        moved = False
-        for span in spans:
-            if span.start < place < span.end:
-                place, moved = span.start, True
-    return place
-
-
-class View(Protocol):
-    """A raw text that comes in pieces, as checks read it."""
-
-    def push(self, raw: str, *, end: bool = False) -> str:
-        """Take more raw text; give the text to be read that it adds."""
-        ...
-
-    def release(self, place: int, spans: Sequence[Span]) -> str:
-        """The raw text not yet released, up to the offset `place` of the text read, with `spans` (joined) replaced."""
-        ...
-
-    @property
-    def held(self) -> int:
-        """How many characters have come and not been released."""
-        ...
-
-
-def view(form: Form) -> View:
-    """A view for one segment of this form."""
-    return JsonView() if form == "json" else PlainView()
-
-
-def redacted(text: str, spans: Iterable[Span], form: Form = "text") -> str:
-    """The whole of `text` with the spans, given in the text read, replaced."""
-    seen = view(form)
-    read = seen.push(text, end=True)
-    return seen.release(len(read), joined(spans))
-
-
-def readable(text: str, form: Form) -> str:
-    """The whole of `text` as checks read it."""
-    return text if form == "text" else view(form).push(text, end=True)
-
-
-class PlainView:
-    """Text that is read as it stands."""
-
-    __slots__ = ("start", "text")
-
-    def __init__(self) -> None:
-        self.text = ""
-        self.start = 0
-
-    @property
-    def held(self) -> int:
-        return len(self.text)
-
-    def push(self, raw: str, *, end: bool = False) -> str:  # noqa: ARG002 - nothing is pending in plain text
-        self.text += raw
-        return raw
-
-    def release(self, place: int, spans: Sequence[Span]) -> str:
-        if not spans:
-            cut = place - self.start
-            out, self.text = self.text[:cut], self.text[cut:]
-            self.start = place
-            return out
-        parts, done = [], self.start
-        for span in spans:
-            if span.end > done and span.start < place:
-                parts.append(self.text[done - self.start : max(span.start, done) - self.start])
-                parts.append(span.label)
-                done = span.end
-        parts.append(self.text[done - self.start : place - self.start])
-        self.text, self.start = self.text[place - self.start :], place
-        return "".join(parts)
-
+from proxy.text.spans import Span
 
 INSIDE = re.compile(r'(?P<s>[^"\\]+)|(?P<p>")|(?P<e>\\)')
 OUTSIDE = re.compile(r'(?P<l>[^{}\[\]:, \t\r\n"]+)|(?P<p>"|[{}\[\]:, \t\r\n]+)')

@@ -1,0 +1,21 @@
+"""Text as checks read it and as callers get it back: spans, redaction, text that comes in pieces, views against evasion."""
+
+from proxy.text.growing import PlainView, View, readable, redacted, view
+from proxy.text.json_source import JsonView
+from proxy.text.normalise import Normalised, normalised
+from proxy.text.spans import Span, join, joined, unspanned
+
+__all__ = [
+    "JsonView",
+    "Normalised",
+    "PlainView",
+    "Span",
+    "View",
+    "join",
+    "joined",
+    "normalised",
+    "readable",
+    "redacted",
+    "unspanned",
+    "view",
+]
