@@ -19,7 +19,7 @@ from proxy import direct
 from proxy.access import Access
 from proxy.audit import Trail
 from proxy.backends import Pool, pools
-from proxy.checks import CATALOGUE, combined
+from proxy.checks import CATALOGUE, catalogue, combined
 from proxy.core import Principal
 from proxy.dialects import DIALECTS
 from proxy.engine import Engine, Guard, Reloader, Verdict
@@ -38,8 +38,9 @@ def create_app(settings: Settings, *, backends: Mapping[str, Pool] | None = None
     `backends` stand in for those of the settings; `shared_metrics`: several processes count together.
     """
     metrics = Metrics(settings.pools, shared=shared_metrics)
-    engine = Engine(settings, CATALOGUE, combined, metrics)
-    reloader = Reloader(engine, settings.policies, CATALOGUE, metrics)
+    checks = catalogue(settings, metrics)
+    engine = Engine(settings, checks, combined, metrics)
+    reloader = Reloader(engine, settings.policies, checks, metrics)
     reloader.start()
     gateway = Gateway(
         settings, engine, Access(settings.keys), backends or pools(settings), Trail(settings.record, metrics.recorded), metrics

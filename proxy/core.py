@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Direction = Literal["prompt", "completion"]
 Role = Literal["system", "user", "assistant", "tool", "document", "reasoning"]
 Form = Literal["text", "json"]  # json: the text is JSON source, read through its escapes and kept valid when changed
 Mode = Literal["enforce", "monitor"]
 Trouble = Literal["error", "timeout", "overload"]
+Level = Literal["strict", "balanced", "lenient"]
 Family = Literal["privacy", "copyright", "bias", "misuse", "custom"]
+Thresholds = Mapping[tuple[str, Role], float]  # by category and role
 
 DEADLINE: ContextVar[float] = ContextVar(
     "DEADLINE", default=math.inf
@@ -90,19 +93,26 @@ class Failure:
 class Report:
     """What checks say of one segment, or of the part of a growing text that has come since they were last asked.
 
-    `settled`: findings that begin before this offset are all known and final, however the text goes on.
+    `settled`: findings that begin before this offset are all known and final, however the text goes on. `wait`: the text has
+    ended, and something is still being found out: when this is done, the watch is to be asked again. `not_inspected`: why some of
+    the text was not looked at, if it was not.
     """
 
     findings: Sequence[Finding] = ()
     settled: int = 0
     failures: Sequence[Failure] = ()
+    wait: Future[None] | None = None
+    not_inspected: Sequence[str] = ()
 
 
 class Watch(Protocol):
     """One growing text in the eyes of a check. Offsets count from the beginning of the text."""
 
     def push(self, text: str, *, end: bool = False) -> Report:
-        """Take more of the text; `end` says that there is no more. Each finding is reported once."""
+        """Take more of the text; `end` says that there is no more. Each finding is reported once.
+
+        Only a watch whose report at the end says `wait` is asked again, with no more text.
+        """
         ...
 
 
@@ -127,6 +137,15 @@ class Check(Protocol):
         ...
 
 
+@runtime_checkable
+class Waiting(Protocol):
+    """A check that waits for what somebody else computes: nobody's thread needs to wait with it."""
+
+    def begin(self, segments: Sequence[Segment]) -> Future[Sequence[Report]]:
+        """The reports to come; those of texts that need no waiting are there at once. Honours DEADLINE."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CheckKind:
     """A check as policies name it; registered in `checks`, one line each.
@@ -134,6 +153,7 @@ class CheckKind:
     `options` is the pydantic model of a rule's `with`; its field `select` lists the categories that the rule is about,
     and `defaults` are those it is about when it names none. `build` makes the check for the categories that some rule
     needs. Two rules whose other options are equal share one check. `joins`: it shares its pass over the text with others that do.
+    `levels` says which score each level of a rule asks for, by category and role; it raises ParapetError when nobody can say.
     """
 
     name: str
@@ -145,6 +165,7 @@ class CheckKind:
     build: Callable[[Any, frozenset[str], str], Check]
     description: str = ""
     joins: bool = False
+    levels: Callable[[Any, Level], Thresholds] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +178,8 @@ class Match:
     mode: Mode
     finding: Finding | None = None
     failure: Failure | None = None
+    threshold: float = 0.0  # that the finding reached
+    level: Level | None = None  # that the threshold comes from
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from proxy.core import DIRECTIONS, ROLES, Action, Direction, Role, Segment
+from proxy.core import DIRECTIONS, ROLES, Action, Direction, Match, Role, Segment
 from proxy.engine import Guard, Verdict
 from proxy.errors import RequestError
 
@@ -79,11 +79,24 @@ def result(item: Item, verdict: Verdict, categories: Sequence[str] | None = None
         ],
         "text": None if decision.action == Action.BLOCK else verdict.texts.get(0, item.text),
     }
+    if reached := [reach(match) for match in decision.matches if match.finding is not None]:
+        made["matches"] = reached
+    if verdict.not_inspected:
+        made["not_inspected"] = dict(verdict.not_inspected)
     if decision.failures:
         made["failures"] = [{"check": f.check, "kind": f.kind} for f in decision.failures]
     if categories is not None:
         made["scores"] = scores(verdict, categories)
     return made
+
+
+def reach(match: Match) -> dict[str, Any]:
+    """A rule that a finding matched: the score that it has, and what it had to reach."""
+    finding = match.finding
+    shown: dict[str, Any] = {"policy": match.policy, "rule": match.rule, "action": match.action.word, "mode": match.mode}
+    if finding is not None:
+        shown |= {"category": finding.category, "score": finding.score}
+    return shown | {"threshold": match.threshold} | ({"level": match.level} if match.level else {})
 
 
 def scores(verdict: Verdict, categories: Sequence[str]) -> dict[str, float]:

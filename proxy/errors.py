@@ -5,6 +5,7 @@
     ├── FileError               a YAML file cannot be read as what it should be: file, line, column, value, what was expected
     │   └── PolicyError         the same for a policy or its tests; the policies in force stay in force
     ├── IndexFileError          an index of works cannot be used: the file, what is wrong with it, the way out
+    ├── ModelError              a model cannot be used: the file, what is wrong with it, the way out
     ├── ExpressionError         a regular expression cannot be screened
     ├── CheckError              a check did not give an answer; the rules that need it act by their `on_error`
     │   ├── CheckTimeout        it took longer than the rule's `timeout`
@@ -68,6 +69,10 @@ class PolicyError(FileError):
 
 class IndexFileError(ParapetError):
     """An index of works cannot be used: the file, what is wrong with it, and the way out."""
+
+
+class ModelError(ParapetError):
+    """A model cannot be used: the file, what is wrong with it, and the way out."""
 
 
 class ExpressionError(ParapetError):

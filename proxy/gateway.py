@@ -173,6 +173,7 @@ class Call:
         metrics.guarded(direction, spent)
         metrics.decided(verdict.decision)
         self.skipped(reading.not_inspected)
+        self.skipped(verdict.not_inspected)
         if direction == "prompt":
             record.prompt, record.prompt_places = verdict.decision, reading.places
         else:

@@ -14,6 +14,7 @@ from proxy.core import Decision, Direction
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 LONG_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+WINDOWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 CHARACTERS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536)
 OTHER = "other"  # what any name that is not configured is counted as
 
@@ -47,6 +48,15 @@ METRICS: dict[str, Row] = {
         Histogram, "Most characters of a streamed completion held back at once.", (), tuple(map(float, CHARACTERS))
     ),
     "parapet_not_inspected": Row(Counter, "Parts of calls that no check could read.", ("reason",)),
+    "parapet_classifier_windows": Row(
+        Counter, "Windows of text that were judged, were in the cache, or were given up (expired).", ("classifier", "result")
+    ),
+    "parapet_classifier_screened": Row(Counter, "Windows of text cleared by the screen, or passed on.", ("result",)),
+    "parapet_classifier_batch_windows": Row(Histogram, "Windows of text judged at once.", ("classifier",), WINDOWS),
+    "parapet_classifier_queue_seconds": Row(
+        Histogram, "Time that the first window of a batch waited for the classifier.", ("classifier",), SECONDS
+    ),
+    "parapet_classifier_overloads": Row(Counter, "Texts turned away because a classifier's queue was full.", ("classifier",)),
     "parapet_backend_seconds": Row(Histogram, "Time until the backend's answer began.", ("model",), LONG_SECONDS),
     "parapet_backend_errors": Row(Counter, "Calls that the backend gave no good answer to.", ("model", "code")),
     "parapet_policy_loads": Row(Counter, "Times that the policy files were read.", ("result",)),
@@ -56,7 +66,7 @@ METRICS: dict[str, Row] = {
     "parapet_records": Row(Counter, "Decision records written, and those that could not be.", ("result",)),
 }
 REASONS = frozenset(
-    "image audio video file unknown_part unknown_field unknown_event logprobs error_body previous_response_id".split()
+    "image audio video file unknown_part unknown_field unknown_event logprobs error_body previous_response_id beyond_windows".split()
 )
 
 
@@ -127,6 +137,23 @@ class Metrics:
     def check_failed(self, check: str, kind: str) -> None:
         """A check gave no answer."""
         self.child("parapet_check_failures", check, kind).inc()
+
+    def classified(self, classifier: str, result: str, windows: int) -> None:
+        """So many windows of text were judged, were in the cache, or were given up."""
+        self.child("parapet_classifier_windows", classifier, result).inc(windows)
+
+    def screened(self, result: str, windows: int) -> None:
+        """So many windows of text were cleared by the screen, or passed on."""
+        self.child("parapet_classifier_screened", result).inc(windows)
+
+    def batched(self, classifier: str, windows: int, waited: float) -> None:
+        """A classifier has begun with a batch, the first of which has waited for so long."""
+        self.child("parapet_classifier_batch_windows", classifier).observe(windows)
+        self.child("parapet_classifier_queue_seconds", classifier).observe(waited)
+
+    def classifier_overloaded(self, classifier: str) -> None:
+        """A classifier has turned a text away."""
+        self.child("parapet_classifier_overloads", classifier).inc()
 
     def held(self, characters: int) -> None:
         """A stream has ended that held back at most so many characters."""

@@ -35,7 +35,8 @@ CLOSED: dict[str, set[str]] = {
     "kind": {"error", "timeout", "overload"},
     "reason": {*REASONS, OTHER},
     "code": CODES,
-    "result": {"loaded", "refused", "written", "lost"},
+    "result": {"loaded", "refused", "written", "lost", "judged", "cached", "expired", "cleared", "passed"},
+    "classifier": {"encoder", "own"},
 }
 
 

@@ -17,7 +17,7 @@ from typing import BinaryIO, TextIO
 import orjson
 
 from proxy import direct
-from proxy.checks import CATALOGUE, combined
+from proxy.checks import CATALOGUE, catalogue, combined
 from proxy.cli.common import Commands, add_config, binary, loaded, policy_files
 from proxy.core import DIRECTIONS, Direction
 from proxy.engine import Engine
@@ -48,8 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Judge every text."""
     out = binary(sys.stdout, "standard output")
     given = loaded(arguments)
-    engine = Engine(given, CATALOGUE, combined, Metrics())
-    engine.use(load(policy_files(arguments.policy, given), CATALOGUE))
+    checks = catalogue(given)
+    engine = Engine(given, checks, combined, Metrics())
+    engine.use(load(policy_files(arguments.policy, given), checks))
     try:
         with ExitStack() as stack:
             asyncio.run(judge(engine, arguments, stack, out))

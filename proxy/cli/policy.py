@@ -6,14 +6,14 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from proxy import policy
-from proxy.checks import CATALOGUE, combined
+from proxy.checks import CATALOGUE, catalogue, combined
 from proxy.cli.common import Commands, add_config, loaded, policy_files
-from proxy.core import Action
+from proxy.core import Action, CheckKind
 from proxy.engine import Engine, Verdict
 from proxy.errors import PolicyError, Problem
 from proxy.metrics import Metrics
@@ -48,7 +48,7 @@ def lint(arguments: argparse.Namespace) -> int:
     given = loaded(arguments)
     paths = policy_files(arguments.policies, given)
     try:
-        found = policy.load(paths, CATALOGUE)
+        found = policy.load(paths, catalogue(given))
     except PolicyError as error:
         return report(error.problems)
     problems: list[Problem] = []
@@ -80,11 +80,12 @@ def cases(of: Policy) -> tuple[Case, ...]:
 def test(arguments: argparse.Namespace) -> int:
     """Run every case; 1 if one fails or a policy says nothing of a rule."""
     given = loaded(arguments)
-    found = policy.load(policy_files(arguments.policies, given), CATALOGUE)
+    checks = catalogue(given)
+    found = policy.load(policy_files(arguments.policies, given), checks)
     passed = failed = 0
     for each in found.policies:
         tests = cases(each)
-        for case, problem in asyncio.run(outcomes(each, tests, given)):
+        for case, problem in asyncio.run(outcomes(each, tests, given, checks)):
             print(f"{'FAIL' if problem else 'PASS'}  {case.file}:{case.line}  {case.name}{': ' + problem if problem else ''}")
             passed, failed = passed + (not problem), failed + bool(problem)
         for gap in policy.coverage(each, tests):
@@ -94,9 +95,11 @@ def test(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-async def outcomes(of: Policy, tests: tuple[Case, ...], given: Settings) -> list[tuple[Case, str]]:
+async def outcomes(
+    of: Policy, tests: tuple[Case, ...], given: Settings, checks: Mapping[str, CheckKind]
+) -> list[tuple[Case, str]]:
     """Each case with what is wrong; empty for nothing."""
-    engine = Engine(given, CATALOGUE, combined, Metrics())
+    engine = Engine(given, checks, combined, Metrics())
     try:
         everyone = replace(of, teams=("*",), models=("*",))  # whether it applies is part of the case, see `concerns`
         engine.use(policy.policy_set([everyone]))

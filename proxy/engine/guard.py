@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from proxy.core import DEADLINE, Action, Check, CheckKind, Decision, Direction, Failure, Finding, Report, Segment
+from proxy.core import DEADLINE, Action, CheckKind, Decision, Direction, Failure, Finding, Report, Segment, Waiting
 from proxy.engine.growing import Growing
 from proxy.engine.plan import Combine, Plan, Planner, Unit
 from proxy.errors import CheckError, CheckOverloaded
@@ -19,6 +20,7 @@ from proxy.settings import Settings
 from proxy.text import Span, readable, redacted
 
 Made = TypeVar("Made")
+BRIEF = 2  # a fourth of them may be cut to windows and screened there, which takes a millisecond for each thousand or two
 CLOSER = 5  # a thirty-second of `inline_chars` may be looked at closely on the event loop: that takes a hundred times longer
 
 
@@ -28,6 +30,7 @@ class Verdict:
 
     decision: Decision
     texts: Mapping[int, str] = field(default_factory=dict)
+    not_inspected: Mapping[str, int] = field(default_factory=dict)  # texts that were not read to their end, by reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,15 @@ class Runner:
     settings: Settings
     metrics: Metrics
     threads: ThreadPoolExecutor
-    given: set[Future[Sequence[Report]]] = field(default_factory=set)  # to the threads; until it has ended, whoever waits for it
+    given: set[Future[Any]] = field(default_factory=set)  # to the threads; until it has ended, whoever waits for it
 
     async def run(self, unit: Unit, segments: Sequence[Segment], direction: Direction) -> tuple[Sequence[Report], list[Failure]]:
         """The unit's reports, or its failures when it has none to give."""
         begun = time.perf_counter()
         try:
             size = sum(len(segment.text) for segment in segments)
+            if unit.waiting is not None:
+                return await self.waited(unit.waiting, segments, size, unit.timeout), []
             if size <= self.settings.inline_chars:
                 reports = unit.check.quick(segments)
                 if reports is None and size <= self.settings.inline_chars >> CLOSER:
@@ -66,20 +71,31 @@ class Runner:
             return work(segments)
         return await asyncio.to_thread(work, segments)
 
-    async def in_thread(self, check: Check, segments: Sequence[Segment], timeout: float) -> Sequence[Report]:
+    async def waited(self, check: Waiting, segments: Sequence[Segment], size: int, timeout: float) -> Sequence[Report]:
+        """The reports of a check that waits; a long text is prepared in a thread, no thread waits. Raises as `in_thread` does."""
+        deadline = time.monotonic() + timeout
+        if size <= self.settings.inline_chars >> BRIEF:
+            begun = copy_context().run(in_time, check.begin, segments, deadline)
+        else:
+            begun = await self.in_thread(check.begin, segments, timeout)
+        if begun.done():
+            return begun.result()
+        return await asyncio.wait_for(asyncio.wrap_future(begun), deadline - time.monotonic())
+
+    async def in_thread(self, work: Callable[[Sequence[Segment]], Made], segments: Sequence[Segment], timeout: float) -> Made:
         """Off the event loop; raises CheckOverloaded when too many wait, TimeoutError when it takes too long."""
         if len(self.given) >= self.settings.check_queue + self.settings.check_threads:
             raise CheckOverloaded("too many calls of checks wait for a thread")
-        future = self.threads.submit(in_time, check, segments, time.monotonic() + timeout)
+        future = self.threads.submit(in_time, work, segments, time.monotonic() + timeout)
         self.given.add(future)
         future.add_done_callback(self.given.discard)
         return await asyncio.wait_for(asyncio.wrap_future(future), timeout)
 
 
-def in_time(check: Check, segments: Sequence[Segment], deadline: float) -> Sequence[Report]:
-    """The check's reports; one that is long at work stops at the deadline by itself, since a thread cannot be stopped."""
+def in_time(work: Callable[[Sequence[Segment]], Made], segments: Sequence[Segment], deadline: float) -> Made:
+    """What comes of the work; one that is long at it stops at the deadline by itself, since a thread cannot be stopped."""
     DEADLINE.set(deadline)
-    return check(segments)
+    return work(segments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,7 @@ class Guard:
             return Verdict(decide(self.policies, direction, ()))
         findings: list[Finding] = []
         failures: list[Failure] = []
+        skipped: dict[str, int] = {}
         read = await self.runner.apart(segments, read_all)
         for unit in plan.whole:
             places = [i for i, segment in enumerate(read) if unit.reads(segment.role)]
@@ -113,13 +130,15 @@ class Guard:
             for i, report in zip(places, reports, strict=False):
                 findings += [finding.at(i, read[i].role) for finding in report.findings]
                 failures += report.failures
+                for reason in report.not_inspected:
+                    skipped[reason] = skipped.get(reason, 0) + 1
         failures = list(dict.fromkeys(failures))
         decision = decide(self.policies, direction, findings, failures)
         for failure in failures:
             self.runner.metrics.check_failed(failure.check, failure.kind)
         if decision.action != Action.REDACT:
-            return Verdict(decision)
-        return Verdict(decision, await self.runner.apart(segments, lambda texts: changes(decision, texts)))
+            return Verdict(decision, not_inspected=skipped)
+        return Verdict(decision, await self.runner.apart(segments, lambda texts: changes(decision, texts)), skipped)
 
     def growing(self) -> Growing:
         """The guard of a completion that comes in pieces."""

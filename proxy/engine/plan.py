@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from proxy.core import ROLES, Action, Check, CheckKind, Direction, Failure, Role, Segment, Trouble
+from proxy.core import ROLES, Action, Check, CheckKind, Direction, Failure, Role, Segment, Trouble, Waiting
 from proxy.policy import Policy, Rule
 
 Combine = Callable[[Iterable[Check]], tuple[Check, ...]]
@@ -30,6 +30,7 @@ class Unit:
     label: str  # the names of its checks, for metrics
     roles: frozenset[Role] | None
     timeout: float  # seconds: the shortest of the rules that it serves
+    waiting: Waiting | None = None  # the check, if it waits for what somebody else computes
 
     def reads(self, role: Role) -> bool:
         """Whether a text of this role concerns it."""
@@ -106,7 +107,8 @@ class Planner:
         roles = [rule.roles for rule in served]
         some = None if None in roles else frozenset().union(*(r for r in roles if r is not None))
         label = "+".join(dict.fromkeys(name for name, _ in check.names))
-        return Unit(check, label, some, min((rule.timeout or self.timeout for rule in served), default=self.timeout))
+        timeout = min((rule.timeout or self.timeout for rule in served), default=self.timeout)
+        return Unit(check, label, some, timeout, check if isinstance(check, Waiting) else None)
 
 
 def binds(rule: Rule) -> bool:

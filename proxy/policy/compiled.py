@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from proxy.core import Action, Direction, Mode, Role
+from proxy.core import Action, Direction, Level, Mode, Role, Thresholds
 
 OnError = Literal["block", "allow"]
 DIGEST_LENGTH = 12  # hex characters, of SHA-256
@@ -40,6 +40,12 @@ class Rule:
     message: str
     mode: Mode
     options: BaseModel = field(hash=False)
+    level: Level | None = None
+    thresholds: Thresholds = field(default_factory=dict, hash=False)  # that the level stands for, by category and role
+
+    def least(self, category: str, role: Role) -> float:
+        """The score from which a finding matters."""
+        return self.thresholds.get((category, role), self.threshold)
 
 
 @dataclass(frozen=True, slots=True)

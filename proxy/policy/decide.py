@@ -85,13 +85,18 @@ def _plan(policies: tuple[Policy, ...], direction: Direction) -> _Plan:
 
 def _of_findings(plan: _Plan, findings: Sequence[Finding]) -> list[tuple[_Ranked, Match]]:
     return [
-        (ranked, Match(ranked.rule.policy, ranked.rule.id, ranked.rule.action, ranked.rule.mode, finding=finding))
+        (ranked, _matched(ranked.rule, finding, least))
         for finding in findings
         for ranked in plan.rules.get((finding.check, finding.variant), ())
         if finding.category in ranked.rule.categories
-        and finding.score >= ranked.rule.threshold
+        and finding.score >= (least := ranked.rule.least(finding.category, finding.role))
         and (ranked.rule.roles is None or finding.role in ranked.rule.roles)
     ]
+
+
+def _matched(rule: Rule, finding: Finding, least: float) -> Match:
+    """A finding that a rule is about, with what it had to reach."""
+    return Match(rule.policy, rule.id, rule.action, rule.mode, finding=finding, threshold=least, level=rule.level)
 
 
 def _of_failures(plan: _Plan, failures: Sequence[Failure]) -> list[tuple[_Ranked, Match]]:

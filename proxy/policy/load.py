@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from proxy import yamlfile
-from proxy.core import Action, CheckKind
-from proxy.errors import FileError, PolicyError, Problem
+from proxy.core import Action, CheckKind, Thresholds
+from proxy.errors import FileError, ParapetError, PolicyError, Problem
 from proxy.policy.compiled import Policy, PolicySet, Rule, digest, policy_set
 from proxy.policy.model import PolicyFile, RuleEntry
 
@@ -150,18 +150,39 @@ def _twice(document: yamlfile.Document, entry: PolicyFile) -> list[Problem]:
 
 def _rule(document: yamlfile.Document, entry: PolicyFile, index: int, catalogue: Catalogue, found: list[Problem]) -> Rule | None:
     rule = entry.rules[index]
-    if rule.level is not None:
-        message = f"the check {rule.check!r} has no levels: write a threshold, from 0 to 1"
-        found.append(document.problem(("rules", index, "level"), message, key=True))
     options = _options(document, index, rule.check, rule.options, catalogue, found)
     if options is None:
         return None
     kind = catalogue[rule.check]
     categories = _categories(document, index, kind, options, found)
-    return _compiled(entry, rule, categories, kind, options)
+    thresholds = _thresholds(document, index, rule, kind, options, found)
+    return _compiled(entry, rule, categories, kind, options, thresholds)
 
 
-def _compiled(entry: PolicyFile, rule: RuleEntry, categories: frozenset[str], kind: CheckKind, options: BaseModel) -> Rule:
+def _thresholds(
+    document: yamlfile.Document, index: int, rule: RuleEntry, kind: CheckKind, options: BaseModel, found: list[Problem]
+) -> Thresholds:
+    """What the rule's level stands for, by category and role; nothing for a rule without one."""
+    if rule.level is None:
+        return {}
+    problem = f"the check {rule.check!r} has no levels: write a threshold, from 0 to 1"
+    if kind.levels is not None:
+        try:
+            return kind.levels(options, rule.level)
+        except ParapetError as error:
+            problem = f"nobody can say what the level stands for: {error}"
+    found.append(document.problem(("rules", index, "level"), problem, key=True))
+    return {}
+
+
+def _compiled(
+    entry: PolicyFile,
+    rule: RuleEntry,
+    categories: frozenset[str],
+    kind: CheckKind,
+    options: BaseModel,
+    thresholds: Thresholds,
+) -> Rule:
     select = type(options).model_fields[kind.select]
     if not select.is_required():
         options = options.model_copy(update={kind.select: select.get_default(call_default_factory=True, validated_data={})})
@@ -182,6 +203,8 @@ def _compiled(entry: PolicyFile, rule: RuleEntry, categories: frozenset[str], ki
         message=rule.message or "",
         mode=entry.mode,
         options=options,
+        level=rule.level,
+        thresholds={(category, role): least for (category, role), least in thresholds.items() if category in categories},
     )
 
 

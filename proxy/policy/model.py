@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from proxy.core import Direction, Mode, Role
+from proxy.core import Direction, Level, Mode, Role
 
 SLUG = r"[a-z0-9]+(-[a-z0-9]+)*"
 SLUG_LENGTH = 64  # names become labels of metrics and parts of response headers
@@ -88,13 +97,20 @@ class RuleEntry(Entry):
     direction: Directions = Field(default=["prompt", "completion"], description="Prompts, completions, or both. Left out: both.")
     roles: Roles | None = Field(default=None, description="Whose text is concerned. Left out: every role.")
     threshold: float = Field(default=0.5, ge=0, le=1, description="Findings with a lower score are left alone.")
-    level: Literal["strict", "balanced", "lenient"] | None = Field(
-        default=None, description="In place of a threshold, for checks that have levels."
+    level: Level | None = Field(
+        default=None,
+        description="In place of a threshold, for checks that have levels: the model's card says which scores they stand for.",
     )
     action: Literal["flag", "redact", "block"] = Field(description="What happens: the strongest of all matching rules.")
     on_error: Literal["block", "allow"] = Field(default="block", description="What happens when the check gives no answer.")
     timeout: Duration | None = Field(default=None, description="How long the check may take, such as 200ms; at most 30s.")
     message: Text | None = Field(default=None, description="What the caller is told when the rule blocks.")
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> RuleEntry:
+        if self.level is not None and "threshold" in self.model_fields_set:
+            raise ValueError("expected either a threshold or a level: a level stands for thresholds")
+        return self
 
 
 class PolicyFile(Entry):

@@ -3,7 +3,7 @@
 from proxy.settings.load import load
 from proxy.settings.show import InForce, in_force, reference
 from proxy.settings.table import Backend, EchoBackend, Key, OpenAIBackend, Pool, Row, Settings, table
-from proxy.settings.units import seconds, shipped_policies, show_seconds, size
+from proxy.settings.units import seconds, shipped_models, shipped_policies, show_seconds, size
 
 __all__ = [
     "Backend",
@@ -18,6 +18,7 @@ __all__ = [
     "load",
     "reference",
     "seconds",
+    "shipped_models",
     "shipped_policies",
     "show_seconds",
     "size",

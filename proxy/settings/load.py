@@ -67,6 +67,8 @@ def _anchored(name: str, value: Any, folder: Path) -> Any:
     """Paths in the file are relative to the file."""
     if name == "policies":
         return tuple(folder / path for path in value)
+    if name == "models":
+        return folder / value
     if name == "record" and value not in ("stderr", "off"):
         return str(folder / value)
     return value

@@ -12,7 +12,22 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from proxy.settings.units import Count, Kind, Name, Paths, Port, Positive, Seconds, Size, Url, Variable, fits, shipped_policies
+from proxy.settings.units import (
+    Count,
+    Folder,
+    Kind,
+    Name,
+    Paths,
+    Port,
+    Positive,
+    Seconds,
+    Size,
+    Url,
+    Variable,
+    fits,
+    shipped_models,
+    shipped_policies,
+)
 
 PREFIX = "PARAPET_"
 CONFIG = "PARAPET_CONFIG"
@@ -166,6 +181,19 @@ class Settings:
         16384,
     )
     max_hold: Size = setting("the most characters of one stream that are held back; beyond it the rule's on_error applies", 65536)
+    models: Folder = setting("where the models of the checks misuse and bias are: the folders encoder and screen", shipped_models)
+    classifier_device: Literal["cpu", "cuda", "mps", "auto"] = setting(
+        "where classifiers run; auto takes a GPU if there is one, which shares its memory with whatever else runs there", "cpu"
+    )
+    classifier_threads: Count = setting("the threads that a classifier computes with on a CPU, per worker", 2)
+    classifier_batch: Count = setting("the most windows of text that a GPU judges at once; a CPU judges one by one", 64)
+    classifier_wait: Seconds = setting(
+        "how long windows of several calls are collected to be judged at once; for a GPU alone", 0.002
+    )
+    classifier_queue: Count = setting(
+        "the windows of text that may wait for a classifier, per worker; then calls are turned away", 1024
+    )
+    classifier_cache: Count = setting("the windows of text whose scores are remembered, per worker; each takes about 1 KB", 16384)
     record: Name = setting(
         'where decision records go: stderr, "off" (in quotes, since YAML reads off as false), or a file to append to', "stderr"
     )

@@ -78,6 +78,25 @@ def shipped_policies() -> Path:
     return packed if packed.is_dir() else package.parent / "policies"
 
 
+def shipped_models() -> Path:
+    """The folder of the models that ship with Parapet, in the same manner."""
+    package = Path(__file__).parent.parent
+    packed = package / "shipped_models"
+    return packed if packed.is_dir() else package.parent / "models"
+
+
+def folder(value: object) -> Path:
+    """A folder from a text; `shipped` stands for that of our models."""
+    if not isinstance(value, str | Path) or not str(value).strip():
+        raise ValueError(f"expected {FOLDERS.expected}")
+    return shipped_models() if value == SHIPPED else Path(str(value).strip()).expanduser()
+
+
+def show_folder(value: Path) -> str:
+    """A folder as a variable names it."""
+    return SHIPPED if value == shipped_models() else str(value)
+
+
 def paths(value: object) -> tuple[Path, ...]:
     """Paths from a list, or from one text that separates them with commas or as PATH does; `shipped` stands for ours."""
     parts = re.split(f"[,{re.escape(os.pathsep)}]", value) if isinstance(value, str) else value
@@ -106,6 +125,7 @@ DURATIONS = Kind("a duration such as 200ms, 2s or 5m", show_seconds)
 PAUSES = Kind("a duration such as 200ms, 2s or 5m, or 0", show_seconds)
 SIZES = Kind("a size such as 32MiB, 32MB or a number of bytes", show_size)
 PATHS = Kind("policy files or folders of them; the word shipped stands for those that come with Parapet", show_paths)
+FOLDERS = Kind("a folder; the word shipped stands for that of the models that come with Parapet", show_folder)
 COUNTS = Kind("a whole number from 1 up")
 PORTS = Kind("a port number from 0 to 65535")
 NAMES = Kind("a text")
@@ -119,5 +139,6 @@ Count = Annotated[int, BeforeValidator(whole), fits(COUNTS, lambda n: n >= 1), C
 Port = Annotated[int, BeforeValidator(whole), fits(PORTS, lambda n: 0 <= n <= 65535), PORTS]
 Name = Annotated[str, fits(NAMES, str.strip), NAMES]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(paths), PATHS]
+Folder = Annotated[Path, BeforeValidator(folder), FOLDERS]
 Variable = Annotated[str, fits(VARIABLES, VARIABLE.fullmatch), VARIABLES]
 Url = Annotated[str, fits(URLS, URL.fullmatch), URLS]

@@ -1,0 +1,88 @@
+"""The models of a process: found in their folders, verified, and loaded when a rule first needs them, once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from proxy.classifier.card import CONFIG, OUT, TOKENIZER, WEIGHTS, Card, Kind, ScreenCard, parsed, read_card, verify
+from proxy.classifier.reading import Model
+from proxy.classifier.screen import Screen
+from proxy.classifier.worker import Limits, Logits, Meter, Silent, Worker
+from proxy.errors import ModelError
+from proxy.settings import Settings
+
+ENCODER, SCREEN = "encoder", "screen"
+
+
+@dataclass(frozen=True, slots=True)
+class Classifiers:
+    """Where models come from, and those that are loaded."""
+
+    settings: Settings = field(default_factory=Settings)
+    meter: Meter = field(default_factory=Silent)
+    loaded: dict[object, Model] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def card(self) -> Card:
+        """What the encoder says of itself; read without torch. Raises ModelError."""
+        return read_card(self.settings.models / ENCODER)
+
+    def encoder(self) -> Model:
+        """The encoder for misuse and bias. Raises ModelError."""
+        with self.lock:
+            if ENCODER not in self.loaded:
+                self.loaded[ENCODER] = self.made()
+            return self.loaded[ENCODER]
+
+    def made(self) -> Model:
+        """Read and verify the encoder, and its screen where there is one."""
+        import torch  # noqa: PLC0415 - it takes seconds to import, and only rules on a classifier need it
+
+        from proxy.classifier.encoder import serving  # noqa: PLC0415 - the same
+        from proxy.classifier.pieces import Pieces  # noqa: PLC0415 - the same
+
+        settings, folder = self.settings, self.settings.models / ENCODER
+        verify(folder, CONFIG, WEIGHTS, TOKENIZER)
+        card = read_card(folder)
+        pieces = Pieces(folder / TOKENIZER, card)
+        network = serving(folder, card, settings.classifier_device)
+        limits = limits_of(settings, alone=network.alone)
+        begin = partial(torch.set_num_threads, settings.classifier_threads)
+        worker = Worker(ENCODER, network, limits, self.meter, begin=begin)
+        if sample := pieces.ids("a text to warm up with", "speaker"):
+            worker.ask([sample])[0].result()  # what is put off until a first window happens now, not in a call
+
+        def scores(kind: Kind, logits: Logits) -> list[float]:
+            return [card.score(label, kind, logit) for label, logit in enumerate(logits)]
+
+        screen = screen_of(self.settings.models / SCREEN)
+        return Model(f"{card.name} {card.version}", tuple(card.labels), worker, pieces.cutter, pieces.ids, scores, screen)
+
+
+def screen_of(folder: Path) -> Callable[[str, Kind], bool] | None:
+    """The screen in a folder; None where there is none, and the encoder looks at everything. Raises ModelError."""
+    if not folder.is_dir():
+        return None
+    verify(folder, CONFIG, WEIGHTS)
+    card = parsed(folder / CONFIG, ScreenCard)
+    file = folder / WEIGHTS
+    try:
+        screen = Screen(**load_file(file), thresholds=card.threshold)
+    except (SafetensorError, OSError, TypeError) as error:
+        raise ModelError(f"{file}: it cannot be read as a screen ({type(error).__name__}): {OUT}") from None
+    if screen.table.shape != (card.buckets, card.dim):
+        raise ModelError(f"{file}: it does not fit its config.json, see table: {OUT}")
+    return screen.passes
+
+
+def limits_of(settings: Settings, *, alone: bool) -> Limits:
+    """The bounds of a worker. A network that judges window by window needs no batch, and waits for none."""
+    batch, wait = (1, 0.0) if alone else (settings.classifier_batch, settings.classifier_wait)
+    return Limits(batch, wait, settings.classifier_queue, settings.classifier_cache)

@@ -1,0 +1,51 @@
+"""Word pieces: from texts to the ids that the encoder reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from proxy.classifier.card import OUT, Card, Kind
+from proxy.classifier.windows import WORD, Counter, Cutter
+from proxy.errors import ModelError
+
+BEGIN, END = 101, 102  # [CLS] and [SEP] in the vocabulary of BERT
+
+
+class Pieces:
+    """The tokenizer of a model."""
+
+    def __init__(self, file: Path, card: Card) -> None:
+        """Raises ModelError when the file is no tokenizer."""
+        try:
+            self.tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # noqa: BLE001 - the library raises plain Exceptions
+            raise ModelError(f"{file}: it is no tokenizer ({type(error).__name__}): {OUT}") from None
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        self.card = card
+        self.counter = Counter(self.counted)
+
+    def counted(self, words: Sequence[str]) -> list[int]:
+        """How many pieces each word has."""
+        return [len(found.ids) for found in self.tokenizer.encode_batch_fast(list(words), add_special_tokens=False)]
+
+    def room(self, kind: Kind) -> int:
+        """The pieces of text that a window has room for."""
+        return self.card.window - 2 - (kind in self.card.markers)
+
+    def cutter(self, kind: Kind) -> Cutter:
+        """Cuts a text to windows."""
+        return Cutter(self.counter, self.room(kind), self.card.overlap)
+
+    def ids(self, text: str, kind: Kind) -> list[int] | None:
+        """What the encoder reads of a text; None when it is more than a window."""
+        words = re.findall(WORD, text)
+        found = self.tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False).ids
+        if len(found) > self.room(kind):
+            return None
+        marker = self.card.markers.get(kind)
+        return [BEGIN, *([] if marker is None else [marker]), *found, END]

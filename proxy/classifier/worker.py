@@ -1,0 +1,216 @@
+"""One thread that owns a network: windows of all calls wait in one bounded queue, are judged in batches, and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+import threading
+import time
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Protocol
+
+from proxy.errors import CheckOverloaded, CheckTimeout
+
+Ids = Sequence[int]  # of a window's word pieces, markers included: what a network reads
+Logits = tuple[float, ...]  # one for each label
+Judge = Callable[[Sequence[Ids]], Sequence[Logits]]
+
+
+class Meter(Protocol):
+    """Who counts what classifiers do; `Metrics` is one."""
+
+    def classified(self, classifier: str, result: str, windows: int) -> None:
+        """So many windows were judged, found in the cache, or given up since nobody waited for them any more."""
+
+    def screened(self, result: str, windows: int) -> None:
+        """So many windows were passed on to the encoder or cleared by the screen."""
+
+    def batched(self, classifier: str, windows: int, waited: float) -> None:
+        """A batch has begun; the first of its windows has waited for so many seconds."""
+
+    def classifier_overloaded(self, classifier: str) -> None:
+        """A call was turned away because the queue was full."""
+
+
+class Silent:
+    """Counts nothing."""
+
+    def classified(self, classifier: str, result: str, windows: int) -> None: ...
+    def screened(self, result: str, windows: int) -> None: ...
+    def batched(self, classifier: str, windows: int, waited: float) -> None: ...
+    def classifier_overloaded(self, classifier: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How a worker works. `wait`: seconds to collect a batch for; `queue`: windows that may wait; `cache`: those remembered."""
+
+    batch: int = 1
+    wait: float = 0.0
+    queue: int = 1024
+    cache: int = 16384
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One window that waits, for all who asked for it."""
+
+    key: bytes
+    ids: Ids
+    deadline: float
+    asked: float
+    answer: Future[Logits] = field(default_factory=Future)
+
+
+class Worker:
+    """Judges windows. `judge` is only ever called in the worker's thread."""
+
+    def __init__(
+        self, name: str, judge: Judge, limits: Limits, meter: Meter, *, begin: Callable[[], object] = lambda: None
+    ) -> None:
+        """`begin` is called once in the thread, before all else."""
+        self.name, self.judge, self.limits, self.meter = name, judge, limits, meter
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"parapet-{name}", initializer=begin)
+        self.lock = threading.Lock()
+        self.waiting: list[tuple[int, int, Job]] = []  # a heap: first the first windows of texts, in the order in which they came
+        self.order = count()
+        self.jobs: dict[bytes, Job] = {}  # that wait or are being judged
+        self.cache: OrderedDict[bytes, Logits] = OrderedDict()
+        self.working = False
+
+    def known(self, ids: Ids) -> Logits | None:
+        """What the worker remembers of a window."""
+        with self.lock:
+            return self.remembered(key_of(ids))
+
+    def ask(self, windows: Sequence[Ids], deadline: float = math.inf, *, first: int = 0) -> list[Future[Logits]]:
+        """The answers to come, in order. `first`: how many windows of the same text were asked for before.
+
+        Late windows of long texts let the first ones of others go before, so that a long text does not hold up short ones. After
+        `deadline`, on time.monotonic(), a window that still waits is given up: its answer raises CheckTimeout. Raises
+        CheckOverloaded when the queue is full.
+        """
+        keys = [key_of(ids) for ids in windows]
+        answers: list[Future[Logits]] = []
+        hits = 0
+        with self.lock:
+            full = len(self.waiting) >= self.limits.queue
+            if full and any(key not in self.cache and key not in self.jobs for key in keys):
+                self.meter.classifier_overloaded(self.name)
+                raise CheckOverloaded("too many windows wait for the classifier")
+            for place, (key, ids) in enumerate(zip(keys, windows, strict=True), first):
+                known = self.remembered(key)
+                hits += known is not None
+                answers.append(done(known) if known is not None else self.job(key, ids, deadline, place).answer)
+            begin = bool(self.waiting) and not self.working
+            self.working = self.working or begin
+        if hits:
+            self.meter.classified(self.name, "cached", hits)
+        if begin:
+            self.thread.submit(self.work)
+        return answers
+
+    def remembered(self, key: bytes) -> Logits | None:
+        found = self.cache.get(key)
+        if found is not None:
+            self.cache.move_to_end(key)
+        return found
+
+    def job(self, key: bytes, ids: Ids, deadline: float, place: int) -> Job:
+        """The job of a window: a new one, or the one that somebody else waits for."""
+        job = self.jobs.get(key)
+        if job is None:
+            job = self.jobs[key] = Job(key, ids, deadline, time.monotonic())
+            job.answer.set_running_or_notify_cancel()  # several may wait for it: none of them can call it off
+            heapq.heappush(self.waiting, (place, next(self.order), job))
+        job.deadline = max(job.deadline, deadline)
+        return job
+
+    def work(self) -> None:
+        """Judge what waits, until nothing does."""
+        while batch := self.batch():
+            try:
+                found = self.judge([job.ids for job in batch])
+            except Exception as error:  # noqa: BLE001 - whatever the network dies of, those who wait must hear of it
+                self.settle(batch, (), error)
+            else:
+                self.settle(batch, found, None)
+
+    def batch(self) -> list[Job]:
+        """The windows to judge next; none when nothing waits, and then the thread is free."""
+        if self.limits.wait and len(self.waiting) < self.limits.batch:
+            time.sleep(self.limits.wait)
+        batch: list[Job] = []
+        late: list[Job] = []
+        now = time.monotonic()
+        with self.lock:
+            while self.waiting and len(batch) < self.limits.batch:
+                job = heapq.heappop(self.waiting)[-1]
+                (batch if job.deadline > now else late).append(job)
+            for job in late:
+                del self.jobs[job.key]
+            self.working = bool(batch)
+        if late:
+            self.meter.classified(self.name, "expired", len(late))
+        for job in late:
+            job.answer.set_exception(CheckTimeout("nobody waits any more for what this text holds"))
+        if batch:
+            self.meter.batched(self.name, len(batch), now - min(job.asked for job in batch))
+        return batch
+
+    def settle(self, batch: Sequence[Job], found: Sequence[Logits], error: Exception | None) -> None:
+        """Tell all who wait, and remember."""
+        with self.lock:
+            for job in batch:
+                del self.jobs[job.key]
+            for job, logits in zip(batch, found, strict=False):
+                self.cache[job.key] = logits
+            while len(self.cache) > self.limits.cache:
+                self.cache.popitem(last=False)
+        if error is None:
+            self.meter.classified(self.name, "judged", len(batch))
+        for place, job in enumerate(batch):
+            if error is None:
+                job.answer.set_result(found[place])
+            else:
+                job.answer.set_exception(error)
+
+
+def key_of(ids: Ids) -> bytes:
+    """A digest of exactly what the network reads; the model itself is the worker's, whose cache it is."""
+    return hashlib.blake2b(array("I", ids).tobytes(), digest_size=16).digest()
+
+
+def done(logits: Logits) -> Future[Logits]:
+    """An answer that is there."""
+    made: Future[Logits] = Future()
+    made.set_result(logits)
+    return made
+
+
+def gathered(answers: Iterable[Future[Any]]) -> Future[None]:
+    """Done when all of them are, well or badly."""
+    made: Future[None] = Future()
+    made.set_running_or_notify_cancel()
+    open_ = [answer for answer in answers if not answer.done()]
+    left, lock = len(open_), threading.Lock()
+
+    def one_less(_: Future[Any]) -> None:
+        nonlocal left
+        with lock:
+            left -= 1
+            last = left == 0
+        if last:
+            made.set_result(None)
+
+    if not open_:
+        made.set_result(None)
+    for answer in open_:
+        answer.add_done_callback(one_less)
+    return made
