@@ -1,0 +1,109 @@
+"""The token head's data: texts whose persons, places, organisations, groups and dates are marked."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from batches import CLS, SEP, WINDOW, padded
+from rows import read, share
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from proxy.classifier.tokens import cases
+
+ENTITIES = ("PERSON", "LOCATION", "ORGANIZATION", "NRP", "DATE_TIME")
+KNOWS = {  # the entities that a set marks; where it marks no others, their absence says nothing
+    "pii-wikigold": "PERSON LOCATION ORGANIZATION", "pii-btc": "PERSON LOCATION ORGANIZATION",
+    "pii-wnut17": "PERSON LOCATION ORGANIZATION", "pii-uner-ewt": "PERSON LOCATION ORGANIZATION",
+    "pii-sec-fin5": "PERSON LOCATION ORGANIZATION", "pii-multiner-gov": "PERSON LOCATION ORGANIZATION",
+    "pii-re3d": "PERSON LOCATION ORGANIZATION NRP DATE_TIME", "pii-litbank": "PERSON LOCATION",
+    "pii-germeval14": "PERSON LOCATION ORGANIZATION", "pii-synth-chat": "PERSON LOCATION ORGANIZATION NRP DATE_TIME",
+    "pii-hard-negatives": "PERSON LOCATION ORGANIZATION NRP DATE_TIME", "pii-anon": "PERSON LOCATION ORGANIZATION DATE_TIME",
+}  # fmt: skip
+CAPS = {"pii-btc": 2200, "pii-litbank": 1400, "pii-synth-chat": 1600, "pii-anon": 700, "pii-hard-negatives": 900, "pii-multiner-gov": 1600}
+HELD = ("pii-uner-ewt",)  # left out whole: web text that people marked
+INSIDE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """One text: word pieces, how each is written, and its entity; -1 where it is unknown."""
+
+    ids: list[int]
+    cases: list[int]
+    tags: list[int]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """ids, mask, cases, tags: B T; open: B 1+entities, what a token without a mark may be."""
+
+    ids: Tensor
+    mask: Tensor
+    cases: Tensor
+    tags: Tensor
+    open: Tensor
+
+
+def marked(data: Path, tokenizer: Tokenizer, seed: int) -> tuple[list[Marked], list[Marked]]:
+    """Texts to train on, and those to validate on."""
+    rng = random.Random(seed)
+    train: list[Marked] = []
+    held: list[Marked] = []
+    for name in KNOWS:
+        path = data / name / "data.jsonl.gz"
+        rows = list(read(path)) if path.exists() else []
+        rng.shuffle(rows)
+        kept = [row for row in rows if name in HELD or share(str(row["text"]), "inside") < INSIDE]
+        rest = [row for row in rows if name not in HELD and share(str(row["text"]), "inside") >= INSIDE]
+        held += [mark(row, name, tokenizer) for row in kept[:600]]
+        train += [mark(row, name, tokenizer) for row in rest[: CAPS.get(name, 5000)]]
+    return train, held
+
+
+def mark(row: dict[str, object], name: str, tokenizer: Tokenizer) -> Marked:
+    """One text of a set as the network reads it."""
+    text = str(row["text"])
+    known = KNOWS[name].split()
+    encoded = tokenizer.encode(text, add_special_tokens=False)
+    ids, offsets = encoded.ids[: WINDOW - 2], encoded.offsets[: WINDOW - 2]
+    tags = [0] * len(ids)
+    for span in row["spans"]:  # type: ignore[attr-defined]  # JSON
+        label = span["label"]
+        tag = ENTITIES.index(label) + 1 if label in ENTITIES and label in known else -1 if label == "OTHER_PII" else 0
+        for i, (begin, end) in enumerate(offsets):
+            if begin < span["end"] and end > span["start"]:
+                tags[i] = tag
+    return Marked([CLS, *ids, SEP], [0, *cases(text, offsets), 0], [-1, *tags, -1], name)
+
+
+def token_batches(found: Sequence[Marked], tokens: int, seed: int) -> Iterator[TokenBatch]:
+    """Batches of about `tokens` word pieces, in random order, for ever."""
+    rng = random.Random(seed)
+    while True:
+        order = sorted(range(len(found)), key=lambda i: len(found[i].ids) + rng.random() * 6)
+        groups: list[list[int]] = [[]]
+        for i in order:
+            if groups[-1] and (len(groups[-1]) + 1) * len(found[i].ids) > tokens:
+                groups.append([])
+            groups[-1].append(i)
+        rng.shuffle(groups)
+        for group in groups:
+            yield token_batch([found[i] for i in group])
+
+
+def token_batch(found: Sequence[Marked]) -> TokenBatch:
+    """The texts as tensors."""
+    ids, mask = padded([each.ids for each in found])
+    cases, tags = padded([each.cases for each in found])[0], padded([each.tags for each in found], -1)[0]
+    return TokenBatch(ids, mask, cases, tags, unmarked([each.source for each in found]))
+
+
+def unmarked(names: Sequence[str]) -> Tensor:
+    """Of each set, what a token without a mark may be: no entity, or one that the set does not mark."""
+    return torch.tensor([[True, *(entity not in KNOWS[name].split() for entity in ENTITIES)] for name in names])

@@ -1,0 +1,40 @@
+"""A model's folder as it ships: weights as safetensors, int8 by row, the configuration, and a manifest of hashes over all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Matrices as int8 with a scale for each row, everything else as float32."""
+    out: dict[str, Tensor] = {}
+    for name, value in state.items():
+        value = value.detach().float().cpu()
+        if value.dim() != 2:
+            out[name] = value.contiguous()
+            continue
+        scale = value.abs().amax(1).clamp_min(1e-8) / 127
+        out[name] = (value / scale[:, None]).round().clamp(-127, 127).to(torch.int8).contiguous()
+        out[f"{name}.scale"] = scale
+    return out
+
+
+def write(folder: Path, state: Mapping[str, Tensor], config: Mapping[str, object]) -> None:
+    """Write weights and configuration; `seal` follows when the other files are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(dict(state), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+
+
+def seal(folder: Path) -> None:
+    """Write the manifest over the files that are read at run time."""
+    names = [name for name in ("config.json", "model.safetensors", "tokenizer.json", "metrics.json") if (folder / name).exists()]
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    (folder / "manifest.json").write_text(json.dumps({"files": files}, indent=1) + "\n")
