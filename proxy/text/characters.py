@@ -17,48 +17,56 @@ UNSEEN = re.compile(
 )
 # Combining marks of no script; three of them that compose with nothing are no orthography.
 INHERITED = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+PILES = re.compile(f"[{INHERITED}]{{9,}}")  # as many as no rule for letters with marks needs to look at
 ZALGO = re.compile(f"[{INHERITED}]{{3,}}")
 MARKED = re.compile(f"(?<=[A-Za-z])[{INHERITED}]{{3,}}")  # before they are composed: no orthography puts three on a Latin letter
 STREAM = 30  # marks in a row: more are no text (UAX 15, stream-safe text), and cost the normalisation quadratic time
 JAMO = ((0x1161, 0x1176), (0x11A8, 0x11C3))  # vowels and finals of Hangul, which compose with what stands before
+# Where above U+FFFF letters, marks and forms are, without pictures and rare ideographs: a class of many ranges there is slow.
+COARSE = "\U00010000-\U0001efff\U0001f100-\U0001f1ad\U0001f200-\U0001f265\U0001fbf0-\U0001fbf9\U0002f800-\U0002fa1f"
 LAST = 0x20000  # combining marks have code points below, but for the variation selectors, which are not seen
 
 
 @dataclass(frozen=True, slots=True)
 class Characters:
-    """What folding needs to know of code points."""
+    """What folding needs to know of code points. Each expression begins with one class, which is what makes a search fast."""
 
-    single: dict[int, int]  # characters whose NFKC is one other character
-    clusters: re.Pattern[str]  # what NFKC may change beyond that: a character with its marks, one that becomes several
-    suspect: re.Pattern[str]  # any of these calls for a closer look
+    forms: dict[str, str]  # characters whose NFKC is one other character
+    formed: re.Pattern[str]  # those, and more above U+FFFF
+    clustered: re.Pattern[str]  # what NFKC may change beyond that, and more above U+FFFF
+    clusters: re.Pattern[str]  # the same exactly, with the marks that follow; the letter before a mark is not part of it
+    several: re.Pattern[str]  # characters whose NFKC is several
+    kept: re.Pattern[str]  # characters that stay as they are, and so do the marks on them
     heaps: re.Pattern[str]  # more marks than any text has
 
 
 @cache
 def characters() -> Characters:
     """The tables, in some tens of milliseconds."""
-    single, several, kept = {ord(old): ord(new) for old, new in ENCLOSED.items()}, [], []
+    forms, several, kept = dict(ENCLOSED), list[int](), list[int]()
     for block in range(0, 0x110000, 128):
         if 0xD800 <= block < 0xE000 or block >= 0xE0000 or unicodedata.is_normalized("NFKC", _spread(block)):
             continue
         for code in range(block, block + 128):
             new = unicodedata.normalize("NFKC", chr(code))
-            if new == chr(code) or code in single:
+            if new == chr(code) or chr(code) in forms:
                 continue
             if len(new) == 1:
-                single[code] = ord(new)
+                forms[chr(code)] = new
             elif new[0] == " " or (len(new) > 2 and not new.isalpha()):
                 kept.append(code)  # an accent alone would stand on a space of its own; signs like … say no more when spelt out
             else:
                 several.append(code)
     marks = [c for c in range(0x300, LAST) if not 0x3400 <= c < 0xA000 and unicodedata.category(chr(c))[0] == "M"]
     tails = marks + [code for low, high in JAMO for code in range(low, high)]
-    mark, tail, many, alone = _class(marks), _class(tails), _class(several), _class(kept)
     return Characters(
-        single=single,
-        clusters=re.compile(f"[{many}][{tail}]*|[^{tail}{alone}]?[{tail}]+", re.DOTALL),
-        suspect=re.compile(f"[{_class(map(ord, ENCLOSED))}{tail}]|{UNSEEN.pattern}"),
-        heaps=re.compile(f"[{INHERITED}]{{9,}}|[{mark}]{{{STREAM + 1},}}"),
+        forms=forms,
+        formed=re.compile(f"[{_class(code for code in map(ord, forms) if code < 0x10000)}{COARSE}]"),
+        clustered=re.compile(f"[{_class(code for code in several + tails if code < 0x10000)}{COARSE}]"),
+        clusters=re.compile(f"[{_class(several + tails)}][{_class(tails)}]*"),
+        several=re.compile(f"[{_class(several)}]"),
+        kept=re.compile(f"[{_class(kept)}]"),
+        heaps=re.compile(f"[{_class(marks)}]{{{STREAM + 1},}}"),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 Kind = Literal["latin", "close", "mixed", "woven", "foreign"]
 LATIN = frozenset({"latin", "mixed", "woven"})
+CHANGED = {True: frozenset({"close", "mixed", "woven"}), False: frozenset({"woven"})}  # by whether the text is mostly Latin
 
 CLOSE = {
     # Cyrillic
@@ -52,6 +53,7 @@ def classes(pairs: Iterable[str]) -> str:
 
 
 LOOK = re.compile(f"[{classes(ALL)}]")
+LATIN_LETTER = re.compile("[a-zA-Z\u00c0-\u024f]")
 WORD = re.compile(r"[^\W\d_]+")
 RUN = re.compile(r"[a-zA-Z\u00c0-\u024f]+|[^a-zA-Z\u00c0-\u024f]+")
 
@@ -63,25 +65,23 @@ def latinised(text: str) -> str:
     twice ("SMSка" has a Russian ending). A word of close look-alikes alone is folded if most words are Latin and no word of
     its script stands beside it. A Greek letter by itself is a symbol and stays.
     """
-    if not LOOK.search(text):
+    if not LOOK.search(text) or not LATIN_LETTER.search(text):
         return text
-    words = list(WORD.finditer(text))
-    known: dict[str, Kind] = {}
-    kinds = [known.get(word) or known.setdefault(word, kind(word)) for word in map(str_of, words)]
-    latin = sum(len(word[0]) for word, k in zip(words, kinds, strict=True) if k in LATIN)
-    mostly = latin >= sum(len(word[0]) for word, k in zip(words, kinds, strict=True) if k == "foreign")
+    every = WORD.findall(text)
+    kinds = {word: kind(word) for word in set(every)}
+    foreign = sum(len(word) for word in every if kinds[word] == "foreign")
+    mostly = sum(len(word) for word in every if kinds[word] in LATIN) >= foreign
+    if CHANGED[mostly].isdisjoint(kinds.values()):
+        return text
     parts, done = [], 0
-    for at, (word, k) in enumerate(zip(words, kinds, strict=True)):
-        alone = "foreign" not in kinds[max(at - 1, 0) : at + 2]
-        if k == "woven" or (mostly and (k == "mixed" or (k == "close" and alone))):
-            parts += [text[done : word.start()], word[0].translate(LETTERS)]
-            done = word.end()
+    for at, match in enumerate(WORD.finditer(text)):
+        word = match[0]
+        if kinds[word] not in CHANGED[mostly]:
+            continue
+        if kinds[word] != "close" or not any(kinds[near] == "foreign" for near in every[max(at - 1, 0) : at + 2]):
+            parts += [text[done : match.start()], word.translate(LETTERS)]
+            done = match.end()
     return "".join([*parts, text[done:]])
-
-
-def str_of(match: re.Match[str]) -> str:
-    """What was matched."""
-    return match[0]
 
 
 def kind(word: str) -> Kind:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from proxy.text.alignment import Alignment, Edit, edited
-from proxy.text.characters import MARKED, UNSEEN, ZALGO, Characters, characters
+from proxy.text.characters import MARKED, PILES, UNSEEN, ZALGO, Characters, characters
 from proxy.text.confusables import latinised
 
 
@@ -19,15 +19,14 @@ def folded(text: str, room: int) -> tuple[str, tuple[Alignment, ...]]:
     """
     if text.isascii():
         return text, ()
-    table, ways = characters(), list[Alignment | None]()
-    text, way = edited(text, removed(text, UNSEEN))
-    ways.append(way)
-    text, way = edited(text, removed(text, table.heaps))
-    ways.append(way)
-    if table.suspect.search(text) or not unicodedata.is_normalized("NFKC", text):
-        text, way = edited(text.translate(table.single), composed(text.translate(table.single), table, room))
-        ways.append(way)
-    return latinised(text), tuple(way for way in ways if way is not None)
+    table = characters()
+    text, unseen = edited(text, removed(text, UNSEEN))
+    text = table.formed.sub(lambda match: table.forms.get(match[0], match[0]), text)
+    piled = composed_way = None
+    if table.clustered.search(text):
+        text, piled = edited(text, _piles(text, table))
+        text, composed_way = edited(text, composed(text, table, room))
+    return latinised(text), tuple(way for way in (unseen, piled, composed_way) if way is not None)
 
 
 def removed(text: str, what: re.Pattern[str]) -> Iterator[Edit]:
@@ -35,13 +34,28 @@ def removed(text: str, what: re.Pattern[str]) -> Iterator[Edit]:
     return (Edit(match.start(), match.end(), "") for match in what.finditer(text))
 
 
+def _piles(text: str, table: Characters) -> Iterator[Edit]:
+    """Edits that take out so many marks in a row that ordering them takes quadratic time."""
+    piles = PILES.search(text), table.heaps.search(text)
+    if not any(piles):
+        return iter(())
+    return removed(text, re.compile(f"{PILES.pattern}|{table.heaps.pattern}"))
+
+
 def composed(text: str, table: Characters, room: int) -> Iterator[Edit]:
     """Edits that bring a text to NFKC, letter by letter with its marks."""
+    done = 0
     for match in table.clusters.finditer(text):
-        old = match[0]
+        start, end = match.span()
+        if start > done and not table.several.match(text, start) and not table.kept.match(text, start - 1):
+            start -= 1
+        done = end
+        old = text[start:end]
+        if len(old) == 2 and unicodedata.is_normalized("NFKC", old):
+            continue
         new = unicodedata.normalize("NFKC", MARKED.sub("", unicodedata.normalize("NFKD", old)))
         while (less := table.heaps.sub("", ZALGO.sub("", new))) != new:
             new = unicodedata.normalize("NFKC", less)
         if new != old and len(new) - len(old) <= room:
             room -= len(new) - len(old)
-            yield Edit(match.start(), match.end(), new)
+            yield Edit(start, end, new)
