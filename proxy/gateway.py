@@ -83,6 +83,7 @@ class Call:
         self.begun = time.perf_counter()
         self.started = self.streaming = False  # the answer has begun, so its status stands; it is a stream
         self.told = False  # the backend's stream has said itself that it failed
+        self.guarded: GuardedStream | None = None  # the answer, if it is a stream
 
     async def run(self) -> None:
         """Serve the call; whatever happens, the caller gets an answer in the dialect's shape, and the call a record."""
@@ -95,6 +96,8 @@ class Call:
             await self.fail(error.status, error.message, error.code, error.param)
         except BackendError as error:
             await self.backend_failed(error)
+            if self.guarded is not None:
+                await self.guarded.growing.finish()
         except CheckTimeout as error:
             record.outcome, record.error = "error", "check_timeout"
             await self.fail(500, str(error), "check_timeout")
@@ -108,6 +111,7 @@ class Call:
             record.outcome, record.error = "error", "internal_error"
             await self.fail(500, "Parapet failed to serve this call; its log says more under the request id", "internal_error")
         finally:
+            self.note_stream()
             record.seconds = time.perf_counter() - self.begun
             metrics.in_flight(-1)
             metrics.called(self.dialect.name, record.model, record.outcome)
@@ -143,6 +147,9 @@ class Call:
             return
         reading.write(verdict.texts)
         await self.relay(pool, payload, guard)
+        if self.guarded is not None:
+            await self.tell({"type": "http.response.body", "body": b""})
+            await self.guarded.growing.finish()
 
     async def body(self) -> bytes:
         """The request's body. Raises RequestError when it is too large."""
@@ -250,25 +257,28 @@ class Call:
 
     async def stream(self, answer: Answer, guard: Guard) -> None:
         """Guard a streamed completion."""
-        growing = guard.growing()
-        guarded = GuardedStream(self.dialect, growing)
+        self.guarded = guarded = GuardedStream(self.dialect, guard.growing())
         self.started = self.streaming = True
         self.record.status = 200
         headers = [EVENTS, (b"cache-control", b"no-cache"), *self.extra]
         await self.tell({"type": "http.response.start", "status": 200, "headers": headers})
-        try:
-            await self.pump(answer.chunks(), guarded)
-            self.record.outcome = "blocked_completion" if guarded.cut else "served"
-            if guarded.done:
-                await answer.settle()
-        finally:
-            decision = growing.decision
-            self.record.completion, self.record.completion_places = decision, growing.places
-            self.record.guard_seconds += guarded.seconds
-            self.gateway.metrics.decided(decision)
-            growing.close()
-            self.skipped(guarded.not_inspected)
-        await self.tell({"type": "http.response.body", "body": b""})
+        await self.pump(answer.chunks(), guarded)
+        self.record.outcome = "blocked_completion" if guarded.cut else "served"
+        if guarded.done:
+            await answer.settle()
+
+    def note_stream(self) -> None:
+        """Note what was decided of a stream."""
+        if self.guarded is None:
+            return
+        growing = self.guarded.growing
+        decision = growing.decision
+        self.record.completion, self.record.completion_places = decision, growing.places
+        self.record.guard_seconds += self.guarded.seconds
+        self.gateway.metrics.decided(decision)
+        growing.close()
+        self.skipped(self.guarded.not_inspected)
+        self.skipped(growing.not_inspected)
 
     async def pump(self, chunks: AsyncIterator[bytes], guarded: GuardedStream) -> None:
         """From the backend through the guard to the caller, as it comes. Raises BackendError once what had come is sent."""
@@ -281,15 +291,23 @@ class Call:
                         self.gateway.metrics.guarded("completion", guarded.seconds)
                         first = False
                     await self.pass_on(out)
+                await self.resume(guarded)
                 if guarded.over:
                     break
         except BackendError:
             await self.pass_on(guarded.finish())
+            await self.resume(guarded)
             raise
         await self.pass_on(guarded.finish())
+        await self.resume(guarded)
         self.told = guarded.told
         if guarded.trouble is not None:
             raise guarded.trouble
+
+    async def resume(self, guarded: GuardedStream) -> None:
+        """While a check is still finding out about a text that has ended, wait for it, and then go on."""
+        while guarded.paused is not None:
+            await self.pass_on(await guarded.waited())
 
     async def fed(self, guarded: GuardedStream, chunk: bytes) -> bytes:
         """What the guard makes of a chunk; a large one in a thread, so that other calls go on. Raises CheckTimeout."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Hashable
+from collections.abc import Collection, Generator, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,7 @@ class Mould:
         return self.before + orjson.dumps(text)[1:-1] + self.after
 
 
+Work = Generator[None, None, bytes]  # it yields where it has to wait for a check, and gives what may be sent
 PATIENCE = 8  # moulds that are made without being used: a stream whose events all differ is not for them
 PROBE = "\u0001probe"
 
@@ -76,7 +77,10 @@ def mould_of(dialect: Dialect, event: Event, data: bytes, channel: Channel | Non
 
 
 class GuardedStream:
-    """The guard of one stream. Feed it what the backend sends, send on what it returns, stop when it is `over`."""
+    """The guard of one stream. Feed it what the backend sends, send on what it returns, stop when it is `over`.
+
+    While it is `paused`, a check is still finding out about a text that has ended: it goes on when that has `waited`.
+    """
 
     def __init__(self, dialect: Dialect, growing: Growing) -> None:
         self.dialect, self.growing = dialect, growing
@@ -92,6 +96,8 @@ class GuardedStream:
         self.cut = False
         self.told = False  # the backend itself has said in the stream that it failed
         self.trouble: BackendBroken | None = None  # why the stream cannot go on
+        self.paused: Work | None = None
+        self.stalled: Sequence[bytes] = ()  # the blocks behind the one that waits
         self.not_inspected: dict[str, int] = {}
         self.seconds = 0.0  # spent in here
 
@@ -110,9 +116,26 @@ class GuardedStream:
             buffer = normal(buffer)
         blocks = buffer.split(b"\n\n")
         self.buffer = blocks.pop()
-        out = b"".join([self.take(block) for block in blocks if block])
+        out = self.go_on(blocks)
         if len(self.buffer) > MAX_EVENT and not self.over:
             self.trouble = BackendBroken("the backend's stream has an event that is too large")
+        self.seconds += time.perf_counter() - begun
+        return out
+
+    async def waited(self) -> bytes:
+        """Wait for the check, and go on; what may be sent on. Another check may have to be waited for then."""
+        begun = time.perf_counter()
+        await self.growing.wait(binding=True)
+        self.seconds += time.perf_counter() - begun
+        return self.resume()
+
+    def resume(self) -> bytes:
+        """Go on where it is paused; what may be sent on."""
+        begun = time.perf_counter()
+        work, self.paused = self.paused, None
+        out = self.attempt(work) if work is not None else b""
+        if self.paused is None:
+            out += self.go_on(self.stalled)
         self.seconds += time.perf_counter() - begun
         return out
 
@@ -121,14 +144,35 @@ class GuardedStream:
         if self.free:
             return b""
         begun = time.perf_counter()
+        out = self.attempt(self.ending())
+        self.seconds += time.perf_counter() - begun
+        return out
+
+    def ending(self) -> Work:
+        """The last event, if it was not closed, and what is held back."""
         rest, self.buffer = self.buffer.strip(b"\r\n"), b""
         out = self.take(rest) if rest else b""
+        while self.paused is not None:
+            work, self.paused = self.paused, None
+            yield
+            out += self.attempt(work)
         if not self.cut and not self.done:
             if (self.open or not self.ended) and self.trouble is None:
                 self.trouble = BackendBroken("the backend's stream ended before its answer did")
-            out += self.flush()
-        self.seconds += time.perf_counter() - begun
+            out += yield from self.flush()
         return out
+
+    def go_on(self, blocks: Sequence[bytes]) -> bytes:
+        """Event by event, until one has to wait."""
+        self.stalled = ()
+        out = []
+        for place, block in enumerate(blocks, 1):
+            if block:
+                out.append(self.take(block))
+                if self.paused is not None:
+                    self.stalled = blocks[place:]
+                    break
+        return b"".join(out)
 
     def take(self, block: bytes) -> bytes:
         """One event, unless the stream has come to its end, good or bad."""
@@ -140,6 +184,26 @@ class GuardedStream:
             self.trouble = error
         except orjson.JSONEncodeError:
             self.trouble = BackendBroken("the backend's stream has an event that is nested too deeply")
+        return b""
+
+    def attempt(self, work: Work) -> bytes:
+        """Do some work, well or badly."""
+        try:
+            return self.begin(work)
+        except BackendBroken as error:
+            self.trouble = error
+        except orjson.JSONEncodeError:
+            self.trouble = BackendBroken("the backend's stream has an event that is nested too deeply")
+        return b""
+
+    def begin(self, work: Work) -> bytes:
+        """Do some work as far as it goes without waiting."""
+        try:
+            next(work)
+        except StopIteration as ended:
+            made: bytes = ended.value
+            return made
+        self.paused = work
         return b""
 
     def block(self, block: bytes) -> bytes:
@@ -158,31 +222,36 @@ class GuardedStream:
         if not data:
             return beside + b"\n" if beside else b""
         if data == b"[DONE]":
-            self.done = True
-            return self.flush() + (b"" if self.cut else DONE)
+            return self.begin(self.closing())
         try:
             payload = orjson.loads(data)
         except orjson.JSONDecodeError:
             raise BackendBroken("the backend's stream has an event that is not JSON") from None
-        return self.event(self.dialect.read_event(payload), data, beside)
+        return self.begin(self.event(self.dialect.read_event(payload), data, beside))
 
-    def event(self, event: Event, data: bytes, beside: bytes) -> bytes:
+    def closing(self) -> Work:
+        """The backend says that there is no more."""
+        out = yield from self.flush()
+        self.done = True
+        return out + (b"" if self.cut else DONE)
+
+    def event(self, event: Event, data: bytes, beside: bytes) -> Work:
         """One event, read; `data` is what it was read from."""
         for reason in event.not_inspected:
             self.skip(reason)
         if event.failed:
-            return self.failed(event, beside)
+            return (yield from self.failed(event, beside))
         self.last = event.payload
         if not self.growing.plan.binding:
             event.repeats.clear()  # nothing is held back, so nothing is shown too early
         for group in event.groups:
             if group not in self.ended:
                 self.open[group] = None
-        if not self.push(event):
+        if not (yield from self.push(event)):
             return self.stop()
         before = b""
         if event.ending:
-            before = self.end(event)
+            before = yield from self.end(event)
             if self.cut:
                 return before
         for slot in event.repeats:
@@ -203,12 +272,14 @@ class GuardedStream:
             return self.stop()
         return mould.cast(shown) if shown else b""
 
-    def push(self, event: Event) -> bool:
+    def push(self, event: Event) -> Generator[None, None, bool]:
         """Let the channels read the event's pieces, and write what may be shown in their place; False when a rule blocks."""
         growing, channels = self.growing, self.channels
         for delta in event.deltas:
             if delta.once:
-                text = growing.channel(delta.role, delta.place, delta.form).push(delta.text, end=True)
+                once = growing.channel(delta.role, delta.place, delta.form)
+                yield from self.settle([once], delta.text)
+                text = once.rest()
             else:
                 channel = channels.get(delta.channel)
                 if channel is None:
@@ -222,11 +293,23 @@ class GuardedStream:
                 delta.slot.write(text)
         return True
 
-    def end(self, event: Event) -> bytes:
+    def settle(self, channels: Collection[Channel], last: str = "") -> Generator[None]:
+        """Let these channels end, and wait for those checks that are still finding out what a rule may act upon."""
+        for channel in channels:
+            channel.close(last)
+        while any(channel.waits for channel in channels):
+            yield
+            for channel in channels:
+                channel.harvest()
+
+    def end(self, event: Event) -> Work:
         """Groups end with this event: what their channels still hold goes out in its own pieces of them, or before it."""
-        ending = [key for key in self.channels if self.dialect.group(key) in event.ending]
+        ending = {key: self.channels[key] for key in self.channels if self.dialect.group(key) in event.ending}
         self.mould = None
-        tails = {key: self.channels.pop(key).push("", end=True) for key in ending}
+        for key in ending:
+            del self.channels[key]
+        yield from self.settle(ending.values())
+        tails = {key: channel.rest() for key, channel in ending.items()}
         if self.growing.blocked:
             return self.stop()
         for group in event.ending:
@@ -237,11 +320,12 @@ class GuardedStream:
                 delta.slot.write(delta.slot.text + tail)
         return self.remainder(tails)
 
-    def flush(self) -> bytes:
+    def flush(self) -> Work:
         """What is held back, of all channels that are open: no more will come."""
-        tails = {key: channel.push("", end=True) for key, channel in self.channels.items()}
-        self.channels.clear()
+        ending, self.channels = self.channels, {}
         self.mould = None
+        yield from self.settle(ending.values())
+        tails = {key: channel.rest() for key, channel in ending.items()}
         return self.stop() if self.growing.blocked else self.remainder(tails)
 
     def remainder(self, tails: dict[Hashable, str]) -> bytes:
@@ -249,11 +333,13 @@ class GuardedStream:
         left = [(key, text) for key, text in tails.items() if text]
         return b"".join(map(event_bytes, self.dialect.remainder(self.last, left))) if left else b""
 
-    def failed(self, event: Event, beside: bytes) -> bytes:
+    def failed(self, event: Event, beside: bytes) -> Work:
         """The backend says that it failed: what was held back, then its error."""
-        held = self.flush()
-        if self.cut or not self.push(event):
-            return held if self.cut else self.stop()
+        held = yield from self.flush()
+        if self.cut:
+            return held
+        if not (yield from self.push(event)):
+            return self.stop()
         self.trouble, self.told = BackendBroken("the backend's stream ended with an error"), True
         return held + beside + event_bytes(event.payload)
 

@@ -110,18 +110,6 @@ class Card(Strict):
         return found
 
 
-class ScreenCard(BaseModel):
-    """The `config.json` of a screen; what it says beside this is for people."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-    name: str = Field(min_length=1)
-    version: str = Field(min_length=1)
-    buckets: int = Field(ge=2)
-    dim: int = Field(ge=1)
-    threshold: Mapping[Kind, float]
-
-
 def read_card(folder: Path) -> Card:
     """What the encoder in a folder is, from its verified configuration alone. Raises ModelError."""
     verify(folder, CONFIG, only=True)

@@ -8,14 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
-
-from proxy.classifier.card import CONFIG, OUT, TOKENIZER, WEIGHTS, Card, Kind, ScreenCard, parsed, read_card, verify
+from proxy.classifier.card import CONFIG, TOKENIZER, WEIGHTS, Card, Kind, read_card, verify
 from proxy.classifier.reading import Model
 from proxy.classifier.screen import Screen
 from proxy.classifier.worker import Limits, Logits, Meter, Silent, Worker
-from proxy.errors import ModelError
 from proxy.settings import Settings
 
 ENCODER, SCREEN = "encoder", "screen"
@@ -71,15 +67,7 @@ def screen_of(folder: Path) -> Callable[[str, Kind], bool] | None:
     if not folder.is_dir():
         return None
     verify(folder, CONFIG, WEIGHTS)
-    card = parsed(folder / CONFIG, ScreenCard)
-    file = folder / WEIGHTS
-    try:
-        screen = Screen(**load_file(file), thresholds=card.threshold)
-    except (SafetensorError, OSError, TypeError) as error:
-        raise ModelError(f"{file}: it cannot be read as a screen ({type(error).__name__}): {OUT}") from None
-    if screen.table.shape != (card.buckets, card.dim):
-        raise ModelError(f"{file}: it does not fit its config.json, see table: {OUT}")
-    return screen.passes
+    return Screen(folder).passes
 
 
 def limits_of(settings: Settings, *, alone: bool) -> Limits:

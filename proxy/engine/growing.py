@@ -6,11 +6,15 @@ a rule blocks, to a beginning of that.
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 from proxy.core import Action, Decision, Failure, Finding, Form, Role, Trouble, Watch
 from proxy.engine.plan import Plan, Unit
+from proxy.errors import CheckError
 from proxy.metrics import Metrics
 from proxy.policy import Policy, decide
 from proxy.text import Span, joined, unspanned, view
@@ -25,6 +29,8 @@ class Growing:
         self.failures: list[Failure] = []
         self.places: list[str] = []  # of the channels, by their index
         self.watches: list[Watching] = []  # of all channels
+        self.late: list[Channel] = []  # have ended, and some of their watches are still finding out
+        self.not_inspected: dict[str, int] = {}  # texts that were not read to their end, by reason
         self.blocked = False
         self.most_held = 0  # characters of one channel
 
@@ -50,6 +56,21 @@ class Growing:
         """The decision over everything that has been found."""
         return decide(self.policies, "completion", self.findings, self.failures)
 
+    async def wait(self, *, binding: bool) -> None:
+        """Wait until a watch over a text that has ended knows more, or its time is over; `binding`: one that holds text back."""
+        late = [watching for channel in self.late for watching in channel.watches if watching.binds or not binding]
+        waits = {watching.wait: watching.deadline for watching in late if watching.wait is not None}
+        if waits:
+            left = max(0.0, min(waits.values()) - time.monotonic())
+            await asyncio.wait(map(asyncio.wrap_future, waits), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+
+    async def finish(self) -> None:
+        """Wait for what the watches that hold nothing back still find out, so that the decision is over everything."""
+        while self.late:
+            await self.wait(binding=False)
+            for channel in self.late[:]:
+                channel.harvest()
+
     def close(self) -> None:
         """The stream has ended: count what it took."""
         spent: dict[str, float] = {}
@@ -63,7 +84,7 @@ class Growing:
 class Channel:
     """One text of the completion."""
 
-    __slots__ = ("free", "held", "index", "length", "owner", "role", "spans", "view", "watches")
+    __slots__ = ("free", "held", "index", "last", "length", "owner", "role", "spans", "view", "watches")
 
     def __init__(self, owner: Growing, index: int, role: Role, form: Form) -> None:
         self.owner, self.index, self.role = owner, index, role
@@ -76,12 +97,32 @@ class Channel:
         self.spans: list[Span] = []
         self.length = 0  # of the text read so far
         self.held = 0
+        self.last = ""  # the raw piece that ended it
 
     def push(self, raw: str, *, end: bool = False) -> str:
-        """Take more of the text and give what may be shown of it; nothing once a rule has blocked."""
+        """Take more of the text and give what may be shown of it; nothing once a rule has blocked.
+
+        At the end, a watch that is still finding out has failed: see `close`, for those who can wait.
+        """
+        if end:
+            self.close(raw)
+            return self.rest()
         if not self.watches and self.free:
             return raw
         owner = self.owner
+        settled = self.read(raw, end=False)
+        if owner.blocked:
+            return ""
+        if self.free:
+            self.view.release(self.length, ())
+            return raw
+        out = self.release(settled)
+        if self.held > owner.max_hold:
+            return out + self.give_up()
+        return out
+
+    def read(self, raw: str, *, end: bool) -> int:
+        """Let all watches read on; how far the text is settled."""
         text = self.view.push(raw, end=end)
         self.length += len(text)
         settled = self.length
@@ -89,15 +130,45 @@ class Channel:
             reach = self.ask(watching, text, end=end)
             if watching.binds and reach < settled:
                 settled = reach
-        if owner.blocked:
+        return settled
+
+    def close(self, raw: str = "") -> None:
+        """Take the last of the text. When nothing `waits` any more, `rest` gives what may be shown of it."""
+        self.last = raw
+        if not self.watches and self.free:
+            return
+        self.read(raw, end=True)
+        if any(watching.wait is not None for watching in self.watches):
+            self.owner.late.append(self)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is held back by a watch that is still finding out."""
+        return not self.owner.blocked and any(watching.binds and watching.wait is not None for watching in self.watches)
+
+    def harvest(self) -> None:
+        """Ask the watches that were still finding out; those whose time is over have failed."""
+        now = time.monotonic()
+        for watching in [each for each in self.watches if each.wait is not None]:
+            if watching.wait is not None and watching.wait.done():
+                self.ask(watching, "", end=True)
+            elif watching.deadline <= now:
+                self.drop(watching, "timeout")
+        if self in self.owner.late and all(watching.wait is None for watching in self.watches):
+            self.owner.late.remove(self)
+
+    def rest(self) -> str:
+        """What may be shown of a text that has ended; what still waits has failed."""
+        if not self.watches and self.free:
+            return self.last
+        for watching in [each for each in self.watches if each.binds and each.wait is not None]:
+            self.drop(watching, "timeout")
+        if self.owner.blocked:
             return ""
         if self.free:
             self.view.release(self.length, ())
-            return raw
-        out = self.release(settled)
-        if self.held > owner.max_hold and not end:
-            return out + self.give_up()
-        return out
+            return self.last
+        return self.release(self.length)
 
     def release(self, settled: int) -> str:
         """The text up to where it is settled, with what must be replaced in it replaced."""
@@ -116,6 +187,9 @@ class Channel:
         begun = time.perf_counter()
         try:
             report = watching.watch.push(text, end=end)
+        except CheckError as error:
+            self.drop(watching, error.kind)
+            return self.length
         except Exception:  # noqa: BLE001 - whatever a check dies of, its rules act by their on_error
             self.drop(watching, "error")
             return self.length
@@ -124,6 +198,10 @@ class Channel:
         if report.findings or report.failures:
             found = [finding.at(self.index, self.role) for finding in report.findings]
             self.spans += self.owner.take(found, report.failures)
+        for reason in report.not_inspected:
+            self.owner.not_inspected[reason] = self.owner.not_inspected.get(reason, 0) + 1
+        if report.wait is not None or watching.wait is not None:
+            watching.waits(report.wait)
         return report.settled
 
     def drop(self, watching: Watching, kind: Trouble) -> None:
@@ -145,9 +223,16 @@ class Channel:
 class Watching:
     """A unit's watch over one channel. `binds`: what it has not settled is held back."""
 
-    __slots__ = ("binds", "seconds", "unit", "watch")
+    __slots__ = ("binds", "deadline", "seconds", "unit", "wait", "watch")
 
     def __init__(self, unit: Unit, role: Role, *, binds: bool) -> None:
         self.unit, self.binds = unit, binds
         self.watch: Watch = unit.check.watch(role)
         self.seconds = 0.0  # that it has taken
+        self.wait: Future[None] | None = None  # the text has ended, and it is still finding out
+        self.deadline = math.inf  # on time.monotonic(): when that has taken too long
+
+    def waits(self, wait: Future[None] | None) -> None:
+        """What it waits for now; its time begins when it first does."""
+        self.wait = wait
+        self.deadline = min(self.deadline, time.monotonic() + self.unit.timeout)

@@ -190,7 +190,7 @@ def test_a_screen_is_read_with_the_encoder(tmp_path: Path) -> None:
 def write_screen(folder: Path) -> None:
     """A screen that passes what is said, and clears what was fetched."""
     folder.mkdir()
-    made = {"name": "tiny-screen", "version": "1", "buckets": 64, "dim": 4, "threshold": {"speaker": -1.0, "material": 1.0}}
+    made = {"name": "tiny-screen", "version": "1", "buckets": 64, "threshold": {"speaker": -1.0, "material": 1.0}}
     (folder / "config.json").write_text(json.dumps(made))
     shapes: dict[str, tuple[int, ...]] = {"scale": (4,), "hidden": (4, 3), "bias": (3,), "out": (3, 2), "last": (2,)}
     floats = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
