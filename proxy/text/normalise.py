@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from proxy.text import encodings
+from proxy.text import encoded
 from proxy.text.alignment import Alignment, Edit, edited
 from proxy.text.ciphers import ciphers
 from proxy.text.folding import folded
@@ -19,8 +19,8 @@ LARGEST = 2**20  # characters of a view with runs decoded
 CONTEXT = 1000  # characters kept on either side of a decoded run
 # In the order in which they are believed where runs share characters.
 READERS: tuple[Callable[[Source], Iterator[Run]], ...] = (
-    encodings.base64, encodings.base32, encodings.hexadecimal, encodings.numbers, encodings.escapes, encodings.url,
-    encodings.entities, encodings.morse, spaced, leet, ciphers,
+    encoded.base64, encoded.base32, encoded.hexadecimal, encoded.numbers, encoded.escapes, encoded.url,
+    encoded.entities, encoded.morse, spaced, leet, ciphers,
 )  # fmt: skip  # a list reads better in rows
 
 

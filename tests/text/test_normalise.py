@@ -163,8 +163,7 @@ def ordinary() -> dict[str, str]:
     blob = base64.b64encode(chance.randbytes(64)).decode()
     return {
         "code": Path(__file__).with_name("test_growing.py").read_text(),
-        "sentences": "We met at 10am on the 2nd of May; B2B sales rose 4% (see p. 3). U.S. and E.U. rules on CO2 differ. "
-        * 20,
+        "sentences": "We met at 10am on the 2nd of May; B2B sales rose 4% (see p. 3). U.S. and E.U. rules on CO2 differ. " * 20,
         "versions": "v1.2.3 x86_64 utf8 sha256 python3 i18n k8s s3 ec2 mp3 h264 win32 base64 log4j 3d 4th 1st a11y vec3f R2D2",
         "json": json.dumps([{"id": uuid, "sha": digest, "price": 12.5, "name": "Zoë", "at": "2024-05-01T10:00:00Z"}] * 20),
         "lock file": f"numpy==2.0.1 --hash=sha256:{digest}\nintegrity: sha512-{blob}\nhttps://reg.example/a/-/a-1.tgz#{digest[:40]}\n",
@@ -218,12 +217,13 @@ def test_long_texts_are_shown_around_what_was_decoded() -> None:
 
 
 HOSTILE = {
-    "digits": "1234567890", "letters": "a", "letters set apart": "a ", "words set apart": "i g n o r e a l l ", "percents": "%41",
-    "joiners": "a\u200b", "marks": "\u0301\u0316", "one mark": "\u0308", "vowels": "\u1161", "mixed words": "аb ", "hex": "41 ",
-    "decimal": "65 ", "binary": "01100001 ", "morse": ". ", "rot13": "gur naq lbh ", "backwards": "eht dna uoy ",
-    "leet": "1gn0r3 ", "references": "&#97;", "ampersands": "&", "backslashes": "\\", "ligatures": "ﬃ", "long forms": "\ufdfa", "tags": "\U000e0041",
-    "selectors": "\ufe00", "syllables": "\u1100\u1161\u11a8", "lines": "A" * 76 + "\n", 
-    "short base64": "aGVsbG8gd29ybGQgYW5kIHlvdQ== ", "dots": "…", "at": "@", "equals": "=", "dashes": "-", "slashes": "a/", "wide": "ｉ",
+    "digits": "1234567890", "letters": "a", "letters set apart": "a ", "words set apart": "i g n o r e a l l ",
+    "percents": "%41", "joiners": "a\u200b", "marks": "\u0301\u0316", "one mark": "\u0308", "vowels": "\u1161",
+    "mixed words": "аb ", "hex": "41 ", "decimal": "65 ", "binary": "01100001 ", "morse": ". ", "rot13": "gur naq lbh ",
+    "backwards": "eht dna uoy ", "leet": "1gn0r3 ", "references": "&#97;", "ampersands": "&", "backslashes": "\\",
+    "ligatures": "ﬃ", "long forms": "\ufdfa", "tags": "\U000e0041", "selectors": "\ufe00", "at": "@", "equals": "=",
+    "syllables": "\u1100\u1161\u11a8", "lines": "A" * 76 + "\n", "short base64": "aGVsbG8gd29ybGQgYW5kIHlvdQ== ",
+    "dots": "…", "dashes": "-", "slashes": "a/", "wide": "ｉ",
 }  # fmt: skip  # a list reads better in rows
 
 
