@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "proxy"
 EDGE = {"cli", "app", "gateway", "backends"}
 AT_HOME = {
     "torch": {"classifier"},
+    "transformers": {"classifier"},
     "starlette": EDGE,
     "aiohttp": EDGE,
     "uvicorn": {"cli"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from proxy.checks import bias, credentials, judged, misuse, pii
+from proxy.checks import bias, credentials, judged, misuse, own, pii
 from proxy.checks import copyright as works
 from proxy.checks.judged import Judged
 from proxy.checks.screen import PatternCheck, Screened
@@ -22,6 +22,7 @@ def catalogue(settings: Settings | None = None, meter: Meter | None = None) -> M
         works.KIND,
         misuse.kind(classifiers),
         bias.kind(classifiers),
+        own.kind(classifiers),
     )
     return {kind.name: kind for kind in kinds}
 

@@ -1,6 +1,7 @@
 """Classifiers: networks that judge texts in windows. Torch lives in here alone, imported when a rule first needs a network."""
 
 from proxy.classifier.card import KINDS, Card, Kind, kind_of, read_card
+from proxy.classifier.chosen import Chosen, chosen, files, usable
 from proxy.classifier.models import Classifiers
 from proxy.classifier.reading import Beyond, Bounds, Following, Judgement, Model, Part, Reader, View
 from proxy.classifier.windows import Cutter
@@ -11,6 +12,7 @@ __all__ = [
     "Beyond",
     "Bounds",
     "Card",
+    "Chosen",
     "Classifiers",
     "Cutter",
     "Following",
@@ -26,7 +28,10 @@ __all__ = [
     "Silent",
     "View",
     "Worker",
+    "chosen",
+    "files",
     "gathered",
     "kind_of",
     "read_card",
+    "usable",
 ]

@@ -77,7 +77,7 @@ class Serving:
 
 def serving(folder: Path, card: Card, device: Device) -> Serving:
     """The encoder of a folder whose files are verified. Raises ModelError."""
-    place = chosen(device)
+    place = device_of(device)
     weights = read(folder / WEIGHTS)
     with torch.device("meta"):
         network = Encoder(Shape(**card.shape.model_dump()), len(card.labels), len(card.entities))
@@ -96,7 +96,7 @@ def serving(folder: Path, card: Card, device: Device) -> Serving:
     return Serving(network.to(place).eval(), place, alone)
 
 
-def chosen(device: Device) -> torch.device:
+def device_of(device: Device) -> torch.device:
     """The device that a setting means. Raises ModelError when it is not there."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":

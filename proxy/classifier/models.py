@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from proxy.classifier.card import CONFIG, TOKENIZER, WEIGHTS, Card, Kind, read_card, verify
+from proxy.classifier.chosen import Chosen
 from proxy.classifier.reading import Model
 from proxy.classifier.screen import Screen
 from proxy.classifier.worker import Limits, Logits, Meter, Silent, Worker
@@ -36,6 +37,15 @@ class Classifiers:
             if ENCODER not in self.loaded:
                 self.loaded[ENCODER] = self.made()
             return self.loaded[ENCODER]
+
+    def own(self, chosen: Chosen) -> Model:
+        """A user's own classifier. Raises ModelError."""
+        from proxy.classifier.own import opened  # noqa: PLC0415 - torch and transformers take seconds to import
+
+        with self.lock:
+            if chosen not in self.loaded:
+                self.loaded[chosen] = opened(chosen, self.settings, self.meter)
+            return self.loaded[chosen]
 
     def made(self) -> Model:
         """Read and verify the encoder, and its screen where there is one."""
