@@ -19,6 +19,7 @@ RUN /opt/parapet/bin/python -m pip install -c constraints.txt ${TORCH_INDEX:+--i
 COPY pyproject.toml README.md LICENSE ./
 COPY proxy ./proxy
 COPY policies ./policies
+COPY models ./models
 RUN /opt/parapet/bin/python -m pip install -c constraints.txt '.[all]'
 
 FROM python:3.11-slim-bookworm

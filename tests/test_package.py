@@ -57,6 +57,14 @@ def test_the_shipped_policies_are_in_it(environment: Path) -> None:
     assert shipped == {path.name: path.read_bytes() for path in (ROOT / "policies").rglob("*.yaml")}
 
 
+def test_the_shipped_models_are_in_it(environment: Path) -> None:
+    """Every file of the folders that rules read, byte for byte, and nothing of what made them."""
+    folder = site(environment) / "proxy" / "shipped_models"
+    shipped = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    kept = [path for name in ("encoder", "screen") for path in (ROOT / "models" / name).rglob("*") if path.is_file()]
+    assert shipped == {path.relative_to(ROOT / "models"): path.read_bytes() for path in kept}
+
+
 def test_proxy_finds_the_policies_that_came_with_it(environment: Path) -> None:
     """The module that knows needs libraries, which are lent to the empty environment."""
     lent = f"sys.path.extend({[p for p in sys.path if p.endswith('site-packages')]!r}); "
