@@ -34,7 +34,9 @@ class Characters:
     forms: dict[str, str]  # characters whose NFKC is one other character
     formed: re.Pattern[str]  # those, and more above U+FFFF
     clustered: re.Pattern[str]  # what NFKC may change beyond that, and more above U+FFFF
-    clusters: re.Pattern[str]  # the same exactly, with the marks that follow; the letter before a mark is not part of it
+    clusters: re.Pattern[str]  # the same exactly up to U+FFFF, with the marks that follow but not the letter before
+    all_clusters: re.Pattern[str]  # the same of all planes
+    above: re.Pattern[str]  # what calls for those
     several: re.Pattern[str]  # characters whose NFKC is several
     kept: re.Pattern[str]  # characters that stay as they are, and so do the marks on them
     heaps: re.Pattern[str]  # more marks than any text has
@@ -63,7 +65,9 @@ def characters() -> Characters:
         forms=forms,
         formed=re.compile(f"[{_class(code for code in map(ord, forms) if code < 0x10000)}{COARSE}]"),
         clustered=re.compile(f"[{_class(code for code in several + tails if code < 0x10000)}{COARSE}]"),
-        clusters=re.compile(f"[{_class(several + tails)}][{_class(tails)}]*"),
+        clusters=re.compile(f"[{_class(code for code in several + tails if code < 0x10000)}][{_class(tails)}]*"),
+        all_clusters=re.compile(f"[{_class(several + tails)}][{_class(tails)}]*"),
+        above=re.compile(f"[{COARSE}]"),
         several=re.compile(f"[{_class(several)}]"),
         kept=re.compile(f"[{_class(kept)}]"),
         heaps=re.compile(f"[{_class(marks)}]{{{STREAM + 1},}}"),

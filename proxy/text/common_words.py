@@ -9,7 +9,7 @@ COMMON = frozenset(
     """
     abide ability able about above acceptable access account accounts acid act action activities actual add address admin
     adult advice after again against age agree ai all allowed already also alternative always am among amount an analysis
-    and another answer answers any anybody anyone anything are article artificial as ask asked ass assistant at attached
+    and another answer answers any anybody anyone anything are article artificial as ask asked assistant at attached
     attack attacks author available avoid away back bad bank base based basic bastard be because been before behavior
     being beliefs below best better between big bitch black blog body bomb bombs book both boy boys break breaking bring
     broken brought brown build business but buy by bypass call called came camera campaign can cannot car card care carry
@@ -18,7 +18,7 @@ COMMON = frozenset(
     consent consequences considered const content context control conversation convince cook correct could counterfeit
     country crack cracked create created creating creative credentials credit crime crimes culture current cut cutting
     damage dan dangerous data database date day dead deal dealer dear death decode default delete department derogatory
-    describe description design destination detailed details detection develop developer development device dick did die
+    describe description design destination detailed details detection develop developer development device did die
     different directions disable discrimination display disregard distribute do document does doing door down drug drugs
     dumb dump during each earlier effective else email emotions employee encode encourage end engage english enter error
     ethical ethics evade even event events ever every everyone everything exact exactly example exfiltrate exist explain
@@ -44,7 +44,7 @@ COMMON = frozenset(
     persona personal personality phishing phone pick place plan play playing please poison policies policy political
     popular porn position possible post power present pretend previous price print prior privacy private problem process
     produce product program programming project promote promotes prompt prompts provide provided public published purchase
-    pussy put python question questions race racism racist ransomware re read real really reason received refusal refuse
+    put python question questions race racism racist ransomware re read real really reason received refusal refuse
     related remember remind remove repeat reply reputation request requests required resources respond response responses
     restricted restrictions result results return reveal review right risk rob role roleplay root router rules run
     sabotage safety same say saying says scam scheme script scum search second secret secretly secrets secure security see

@@ -45,7 +45,8 @@ def _piles(text: str, table: Characters) -> Iterator[Edit]:
 def composed(text: str, table: Characters, room: int) -> Iterator[Edit]:
     """Edits that bring a text to NFKC, letter by letter with its marks."""
     done = 0
-    for match in table.clusters.finditer(text):
+    clusters = table.all_clusters if table.above.search(text) else table.clusters
+    for match in clusters.finditer(text):
         start, end = match.span()
         if start > done and not table.several.match(text, start) and not table.kept.match(text, start - 1):
             start -= 1

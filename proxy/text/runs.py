@@ -13,7 +13,7 @@ VOWELS = frozenset("aeiouy")
 UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff\U000e0000-\U0010ffff]")
 WORDLIKE = re.compile(r"[\w\s]+")
 ENDINGS = ("s", "ed", "er", "ly", "ing")
-LETTERS = re.compile("[A-Za-z]{3,}")
+LETTERS = re.compile("(?<![A-Za-z0-9])[A-Za-z]{3,}+(?![0-9])")
 FURTHER = re.compile(r"\s*[A-Za-z0-9+/_-]{16,}={0,2}\s*\Z|[^%&\\]*(?:%[0-9a-fA-F]{2}|\\[xu][0-9a-fA-F]{2}|&#)")
 SHORT = 24  # characters of decoded text in which chance may look like a text
 
