@@ -9,9 +9,10 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from proxy.classifier.card import OUT, Card, Kind
-from proxy.classifier.windows import WORD, Counter, Cutter
+from proxy.classifier.windows import LONGEST, WORD, Counter, Cutter
 from proxy.errors import ModelError
 
+UNBROKEN = re.compile(rf"\S{{{LONGEST + 1}}}")  # WordPiece makes one unknown piece of it: it is read in parts
 BEGIN, END = 101, 102  # [CLS] and [SEP] in the vocabulary of BERT
 
 
@@ -43,8 +44,10 @@ class Pieces:
 
     def ids(self, text: str, kind: Kind) -> list[int] | None:
         """What the encoder reads of a text; None when it is more than a window."""
-        words = re.findall(WORD, text)
-        found = self.tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False).ids
+        given: str | list[str] = WORD.findall(text) if UNBROKEN.search(text) else text
+        whole = isinstance(given, str)
+        [read] = self.tokenizer.encode_batch_fast([given], is_pretokenized=not whole, add_special_tokens=False)
+        found = read.ids
         if len(found) > self.room(kind):
             return None
         marker = self.card.markers.get(kind)

@@ -25,7 +25,7 @@ class Window:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one for each word of a text, and freezing doubles its cost
 class Word:
     """A word of the window at hand, and how many pieces it has."""
 
