@@ -37,7 +37,7 @@ class Characters:
     clusters: re.Pattern[str]  # the same exactly up to U+FFFF, with the marks that follow but not the letter before
     all_clusters: re.Pattern[str]  # the same of all planes
     above: re.Pattern[str]  # what calls for those
-    several: re.Pattern[str]  # characters whose NFKC is several
+    several: re.Pattern[str]  # characters whose NFKC is several, and that are no marks
     kept: re.Pattern[str]  # characters that stay as they are, and so do the marks on them
     heaps: re.Pattern[str]  # more marks than any text has
 
@@ -68,7 +68,7 @@ def characters() -> Characters:
         clusters=re.compile(f"[{_class(code for code in several + tails if code < 0x10000)}][{_class(tails)}]*"),
         all_clusters=re.compile(f"[{_class(several + tails)}][{_class(tails)}]*"),
         above=re.compile(f"[{COARSE}]"),
-        several=re.compile(f"[{_class(several)}]"),
+        several=re.compile(f"[{_class(set(several) - set(tails))}]"),
         kept=re.compile(f"[{_class(kept)}]"),
         heaps=re.compile(f"[{_class(marks)}]{{{STREAM + 1},}}"),
     )

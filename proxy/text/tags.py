@@ -20,7 +20,7 @@ def unseen(text: str) -> list[Edit]:
     flags = {match.end() - 1 for match in FLAG.finditer(text)}
     edits, done = list[Edit](), 0
     for start, end, said in sorted([*tags(text, flags), *selectors(text)]):
-        edits.append(Edit(done, start, "\n" if edits else ""))
+        edits.append(Edit(done, start, "\n" if edits and start > done else ""))
         if len(said) == end - start:
             edits += (Edit(start + i, start + i + 1, char) for i, char in enumerate(said))
         else:
