@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pack
 from calibrate import LEVELS, Table, scored
 from compose import OWN, own
-from judge import judge
+from judge import judged
 from measure import Flags, Numbers, auprc, auroc, recall_at
 from rows import LABELS, Row, read, share
 from sources import HELD, folder_of, given, load
 
+from proxy.classifier.card import read_card
 from proxy.classifier.screen import Screen
 
 HERE = Path(__file__).parent
@@ -236,14 +237,12 @@ def main() -> None:
     """Judge, print, and write."""
     args = arguments()
     rows = rows_of(args)
-    random.seed(1)
-    model = judge(args.model)
-    logits, took = model.logits(rows)
+    logits, took = judged(args.model, rows)
     passed = None
     if args.screen.is_dir():
         screen = Screen(args.screen)
         passed = np.array([screen.passes(row.text, "material" if row.material else "speaker") for row in rows])
-    found = Evaluation(rows, logits, took, model.card, passed)
+    found = Evaluation(rows, logits, took, read_card(args.model), passed)
     tables = {
         "all together": found.together(), "categories": found.categories(), "sets": found.sets(), "identity groups": found.identities(),
         "languages and lengths": found.kinds(), "screen": found.screened(),
@@ -267,6 +266,7 @@ def write(folder: Path, tables: dict[str, str]) -> None:
     card.write_text(text)
     lines = {name: [line for line in made.splitlines() if line.startswith("|")] for name, made in tables.items()}
     (folder / "metrics.json").write_text(json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
+    pack.seal(folder)
 
 
 if __name__ == "__main__":

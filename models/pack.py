@@ -27,10 +27,10 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write(folder: Path, state: Mapping[str, Tensor], config: Mapping[str, object]) -> None:
-    """Write weights and configuration; `seal` follows when the other files are there."""
+    """Write weights, configuration and manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(dict(state), folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    describe(folder, config)
 
 
 def seal(folder: Path) -> None:
@@ -38,3 +38,9 @@ def seal(folder: Path) -> None:
     names = [name for name in ("config.json", "model.safetensors", "tokenizer.json", "metrics.json") if (folder / name).exists()]
     files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     (folder / "manifest.json").write_text(json.dumps({"files": files}, indent=1) + "\n")
+
+
+def describe(folder: Path, config: Mapping[str, object]) -> None:
+    """Write the configuration and the manifest."""
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    seal(folder)
