@@ -41,9 +41,12 @@ def checks() -> str:
     lines = ["# Checks\n", HEADER.format("the catalogue in `proxy/checks/`")]
     for kind in CATALOGUE.values():
         lines += [f"## `{kind.name}`\n", f"{kind.description} Family: {kind.family}.\n"]
-        lines += [f"A rule chooses with `with: {{{kind.select}: [...]}}`. Left out, it is about those in bold.\n"]
+        if kind.levels is not None:
+            lines += ["It has levels: a rule may say `level` in place of `threshold`.\n"]
+        told = "Left out, it is about those in bold." if kind.categories else "The rule itself names them, in `labels`."
+        lines += [f"A rule chooses with `with: {{{kind.select}: [...]}}`. {told}\n"]
         names = [f"**`{name}`**" if name in kind.defaults else f"`{name}`" for name in kind.categories]
-        lines += [", ".join(names) + "\n", "| option | what it is |", "| --- | --- |"]
+        lines += [*([", ".join(names) + "\n"] if names else []), "| option | what it is |", "| --- | --- |"]
         for name, field in kind.options.model_fields.items():
             lines.append(f"| `{name}` | {field.description or ''} |")
         lines.append("")
