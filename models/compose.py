@@ -48,7 +48,13 @@ def parts(name: str) -> list[Part]:
     """The parts in one file of `models/data`."""
     path = OWN / f"{name}.jsonl"
     return [
-        Part(str(each["text"]), str(each.get("kind", "")), str(each.get("pair") or each["text"]), str(each.get("role", "user")), tuple(each.items()))
+        Part(
+            str(each["text"]),
+            str(each.get("kind", "")),
+            str(each.get("pair") or each["text"]),
+            str(each.get("role", "user")),
+            tuple(each.items()),
+        )
         for each in read(path)
     ]
 
@@ -56,8 +62,7 @@ def parts(name: str) -> list[Part]:
 def own(data: Path, seed: int, *, kept: bool = False) -> list[Row]:
     """The rows made of parts that are for training, or of those that are kept for validation."""
     rng = random.Random(seed * 2 + kept)
-    made = [*written(kept), *injected(data, rng, kept), *jailbreaks(data, rng, kept), *groups(rng, kept), *chats(data, rng, kept)]
-    return made
+    return [*written(kept), *injected(data, rng, kept), *jailbreaks(data, rng, kept), *groups(rng, kept), *chats(data, rng, kept)]
 
 
 def written(kept: bool) -> Iterable[Row]:
@@ -101,7 +106,8 @@ def injected(data: Path, rng: random.Random, kept: bool) -> Iterable[Row]:
 
 
 ASKED = (
-    "Summarise this for me:\n\n", "What does this say?\n", "Please translate to German:\n\n", "Here is the page:\n", "Can you reply to this mail?\n\n",
+    "Summarise this for me:\n\n", "What does this say?\n", "Please translate to German:\n\n", "Here is the page:\n",
+    "Can you reply to this mail?\n\n",
     "Extract the dates.\n\n", "tl;dr\n", "Is there anything I must do?\n\n",
 )  # fmt: skip
 
@@ -124,11 +130,13 @@ def alone(part: Part, rng: random.Random, *, bad: bool) -> Row:
 
 def documents(data: Path, kept: bool) -> list[str]:
     """Ordinary documents of the given sets, cut to a few hundred characters."""
-    names = "benign-medquad benign-project_docs benign-taskmaster benign-tau_bench_data benign-based_cooking hard-site_policy benign-pubmedqa bold_wiki"
+    names = (
+        "benign-medquad benign-project_docs benign-taskmaster benign-tau_bench_data benign-based_cooking hard-site_policy "
+        "benign-pubmedqa bold_wiki"
+    )
     found = []
     for name in names.split():
-        path = data / name / "data.jsonl.gz"
-        rows = load(path) if path.exists() else []
+        rows = rows_of(data, name)
         found += [row.text[:700] for row in rows if len(row.text) > 60 and (share(row.text, "host") < KEPT) == kept][:400]
     return found
 
@@ -143,13 +151,20 @@ def inserted(text: str, remark: str, rng: random.Random) -> str:
 
 def jailbreaks(data: Path, rng: random.Random, kept: bool) -> Iterable[Row]:
     """Wrappers around harmful requests, and around harmless ones: the wrapper is what makes a jailbreak."""
-    harmful = [row.text for name in GOALS for row in rows_of(data, name) if (share(row.text, "inside") < KEPT) == kept and len(row.text) < 250]
+    harmful = [
+        row.text
+        for name in GOALS
+        for row in rows_of(data, name)
+        if (share(row.text, "inside") < KEPT) == kept and len(row.text) < 250
+    ]
     harmless = [part.text for part in parts("benign_goals") if part.kept == kept]
     for part in parts("jailbreak_wrappers"):
         if part.kept != kept:
             continue
         for _ in range(1 if "{GOAL}" not in part.text else 4):
-            yield Row(part.text.replace("{GOAL}", rng.choice(harmful)), {"jailbreak": 1}, "own-jailbreaks", benign=0, origin=part.kind)
+            yield Row(
+                part.text.replace("{GOAL}", rng.choice(harmful)), {"jailbreak": 1}, "own-jailbreaks", benign=0, origin=part.kind
+            )
         if "{GOAL}" in part.text:
             yield Row(part.text.replace("{GOAL}", rng.choice(harmless)), {"jailbreak": 1}, "own-jailbreaks", origin=part.kind)
     for text in harmless:
@@ -158,8 +173,7 @@ def jailbreaks(data: Path, rng: random.Random, kept: bool) -> Iterable[Row]:
 
 def rows_of(data: Path, name: str) -> list[Row]:
     """A given set, empty where it is missing."""
-    path = data / name / "data.jsonl.gz"
-    return load(path) if path.exists() else []
+    return [row for path in sorted((data / name).glob("data.jsonl*")) for row in load(path)]
 
 
 def groups(rng: random.Random, kept: bool) -> Iterable[Row]:
@@ -200,8 +214,16 @@ def named_in(text: str, group: dict[str, object]) -> str:
 
 FORMS = (("User: ", "Assistant: "), ("Human: ", "AI: "), ("Q: ", "A: "), ("", ""), ("Customer: ", "Agent: "))
 ANSWERS = (
-    "Sure, here is what I found.", "Of course. Is there anything else?", "I am not certain, let me look.", "Yes, that works.", "Here you go:",
-    "Could you tell me a little more?", "No problem.", "It depends on what you want to do with it.", "You are welcome!", "That is a good question.",
+    "Sure, here is what I found.",
+    "Of course. Is there anything else?",
+    "I am not certain, let me look.",
+    "Yes, that works.",
+    "Here you go:",
+    "Could you tell me a little more?",
+    "No problem.",
+    "It depends on what you want to do with it.",
+    "You are welcome!",
+    "That is a good question.",
 )  # fmt: skip
 
 
@@ -209,8 +231,18 @@ def chats(data: Path, rng: random.Random, kept: bool) -> Iterable[Row]:
     """Chats of several turns, all harmless, or with one harmful turn among them."""
     names = "clinc_oos sgd_user benign-taskmaster gsm8k banking77 hard-opentrivia".split()
     turns = [row.text for name in names for row in rows_of(data, name)[:1500] if row.role == "user" and len(row.text) < 200]
-    turns += [part.text for name in ("ordinary", "jailbreak_twins", "trigger_words") for part in parts(name) if part.kept == kept and len(part.text) < 250 and dict(part.more)["labels"] == {"benign": 1}]
-    harmful = [row for name in GOALS[:4] for row in rows_of(data, name) if (share(row.text, "inside") < KEPT) == kept and len(row.text) < 250]
+    turns += [
+        part.text
+        for name in ("ordinary", "jailbreak_twins", "trigger_words")
+        for part in parts(name)
+        if part.kept == kept and len(part.text) < 250 and dict(part.more)["labels"] == {"benign": 1}
+    ]
+    harmful = [
+        row
+        for name in GOALS[:4]
+        for row in rows_of(data, name)
+        if (share(row.text, "inside") < KEPT) == kept and len(row.text) < 250
+    ]
     for i in range(60 if kept else 700):
         speaker, answer = rng.choice(FORMS)
         chosen = rng.sample(turns, rng.randint(3, 7))

@@ -1,6 +1,6 @@
 """Train the screen on what the encoder says: `python models/distil.py --data DATA`, after the encoder is packed and calibrated.
 
-Its target is how far the encoder's highest score stands above the threshold of its label; texts that the encoder would flag weigh more.
+Its target is how far the encoder's highest score stands above the threshold of its label; texts that it would flag weigh more.
 """
 
 from __future__ import annotations
@@ -195,11 +195,16 @@ def main() -> None:
     threshold = {}
     for column, kind in enumerate(KINDS):
         here = np.array([row.material == bool(column) for row in held])
-        logits = np.array([max(screen.logit(raw, column) for raw in blocks(row.text)) for row, h in zip(held, here, strict=True) if h])
+        logits = np.array(
+            [max(screen.logit(raw, column) for raw in blocks(row.text)) for row, h in zip(held, here, strict=True) if h]
+        )
         hit, harmless = flagged[here], np.array([row.benign == 1 for row, h in zip(held, here, strict=True) if h])
         threshold[kind] = round(float(threshold_at(logits[hit], KEEP)) - 1e-4, 4) if hit.any() else 0.0
         passed = logits >= threshold[kind]
-        print(f"{kind}: {hit.sum()} flagged, kept {passed[hit].mean():.4f}; harmless passed on {passed[harmless].mean():.3f} of {harmless.sum()}")
+        print(
+            f"{kind}: {hit.sum()} flagged, kept {passed[hit].mean():.4f}; "
+            f"of {harmless.sum()} harmless passed on {passed[harmless].mean():.3f}"
+        )
     ship(args.out, net, card.version, threshold)
 
 

@@ -1,7 +1,7 @@
 """Judge the shipped models: `python models/evaluate.py FOLDER... [--write]`. Each folder holds sets as `NAME/data.jsonl[.gz]`.
 
-Prints, and with --write puts into the card and metrics.json: per set and category AUROC, AUPRC, recall at 1 % and 0.1 % false positives,
-what each level flags, gaps between identity groups, by language and length, with and without the screen, and what a text costs.
+Prints, and with --write puts into the card and metrics.json: per set and category AUROC, AUPRC, recall at 1 % and 0.1 % false
+positives, what each level flags, gaps between identity groups, by language and length, with and without the screen, and the cost.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pack
 from calibrate import LEVELS, Table, scored
+from card import put, table
 from compose import OWN, own
 from judge import judged
 from measure import Flags, Numbers, auprc, auroc, recall_at
@@ -26,7 +27,6 @@ from proxy.classifier.card import read_card
 from proxy.classifier.screen import Screen
 
 HERE = Path(__file__).parent
-MARK = "<!-- made by models/evaluate.py: {} -->"
 
 
 def arguments() -> argparse.Namespace:
@@ -47,20 +47,6 @@ def chosen(rows: Iterable[Row], cap: int) -> list[Row]:
     for row in rows:
         by[row.source].append(row)
     return [row for name in sorted(by) for row in sorted(by[name], key=lambda r: share(r.text, "evaluate"))[:cap]]
-
-
-def table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """A table in Markdown."""
-    shown = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
-    shown += ["| " + " | ".join(cell(value) for value in line) + " |" for line in lines]
-    return "\n".join(shown)
-
-
-def cell(value: object) -> str:
-    """A figure as the card shows it."""
-    if isinstance(value, float):
-        return "–" if np.isnan(value) else f"{value:.3f}".lstrip("0") if 0 <= value < 1 else f"{value:.2f}"
-    return str(value)
 
 
 class Evaluation:
@@ -106,10 +92,22 @@ class Evaluation:
             plain = score[self.ordinary]
             wanted = known == 1
             if wanted.any():
-                rates = [recall_at(score[here | self.ordinary], wanted[here | self.ordinary], rate, plain) for rate in (0.01, 0.001)]
+                rates = [
+                    recall_at(score[here | self.ordinary], wanted[here | self.ordinary], rate, plain) for rate in (0.01, 0.001)
+                ]
                 found = float(self.flags["balanced"][wanted, i].mean())
                 some = float(self.flags["balanced"][wanted].any(1).mean())
-                lines.append([label, int(wanted.sum()), auroc(score[here], wanted[here]), auprc(score[here], wanted[here]), *rates, found, some])
+                lines.append(
+                    [
+                        label,
+                        int(wanted.sum()),
+                        auroc(score[here], wanted[here]),
+                        auprc(score[here], wanted[here]),
+                        *rates,
+                        found,
+                        some,
+                    ]
+                )
         return table(["category", "n", "AUROC", "AUPRC", "recall at 1 %", "at 0.1 %", "balanced", "any category"], lines)
 
     def together(self) -> str:
@@ -120,7 +118,10 @@ class Evaluation:
             "sources left out whole": np.isin(self.source, HELD),
             "moderation-style text": np.isin(self.source, ["own-moderation", "rtp_subset", "own-bias_rows", "toxigen_seeds"]),
             "sentences about groups": np.isin(self.source, ["own-groups", "toxigen_seeds"]),
-            "requests": np.isin(self.source, ["own-harm_twins", "dangerousqa", "forbidden_questions", "gptfuzz_questions", "hard-coconot_contrast"]),
+            "requests": np.isin(
+                self.source,
+                ["own-harm_twins", "dangerousqa", "forbidden_questions", "gptfuzz_questions", "hard-coconot_contrast"],
+            ),
         }
         for name, which in groups.items():
             here = which & (self.positive | self.data.harmless)
@@ -128,7 +129,17 @@ class Evaluation:
                 caught = float(self.flags["balanced"][here & self.positive].any(1).mean())
                 false = self.flagged(here & self.data.harmless)[1]
                 correct = float((self.flags["balanced"][here].any(1) == self.positive[here]).mean())
-                lines.append([name, int(here.sum()), auroc(any_score[here], self.positive[here]), auprc(any_score[here], self.positive[here]), caught, false, correct])
+                lines.append(
+                    [
+                        name,
+                        int(here.sum()),
+                        auroc(any_score[here], self.positive[here]),
+                        auprc(any_score[here], self.positive[here]),
+                        caught,
+                        false,
+                        correct,
+                    ]
+                )
         return table(["rows", "n", "AUROC", "AUPRC", "caught at balanced", "harmless flagged", "accuracy"], lines)
 
     def identities(self) -> str:
@@ -144,7 +155,9 @@ class Evaluation:
         found: dict[str, Flags] = {}
         for target, forms in words.items():
             pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, forms)) + r")\b", re.IGNORECASE)
-            found[target] = np.array([bool(h) and pattern.search(row.text) is not None for h, row in zip(harmless, self.rows, strict=True)])
+            found[target] = np.array(
+                [bool(h) and pattern.search(row.text) is not None for h, row in zip(harmless, self.rows, strict=True)]
+            )
         every = np.any(list(found.values()), axis=0)
         base = float(flagged[every].mean()) if every.any() else float("nan")
         for target, here in sorted(found.items(), key=lambda pair: -pair[1].sum()):
@@ -160,8 +173,15 @@ class Evaluation:
         for name in ("English", *sorted({*tongue} - {"English"})):
             lines.append(self.line(name, tongue == name))
         for low, high in ((0, 60), (60, 200), (200, 800), (800, 3000), (3000, 10**9)):
-            lines.append(self.line(f"{low} to {high} characters" if high < 10**9 else f"over {low} characters", (size >= low) & (size < high)))
-        return table(["texts", "harmless n", "strict", "balanced", "lenient", "positive n", "strict", "balanced", "lenient"], [line for line in lines if line])
+            lines.append(
+                self.line(
+                    f"{low} to {high} characters" if high < 10**9 else f"over {low} characters", (size >= low) & (size < high)
+                )
+            )
+        return table(
+            ["texts", "harmless n", "strict", "balanced", "lenient", "positive n", "strict", "balanced", "lenient"],
+            [line for line in lines if line],
+        )
 
     def line(self, name: str, which: Flags) -> list[object]:
         """One line of `kinds`; nothing for few texts."""
@@ -182,13 +202,18 @@ class Evaluation:
             lines.append([level, kept, lost])
         parts = {"ordinary": self.ordinary, "resembling harm": self.data.harmless & self.data.hard, "positive": self.positive}
         shares = [[name, int(which.sum()), float(self.passed[which].mean())] for name, which in parts.items()]
-        return table(["rows", "n", "passed on to the encoder"], shares) + "\n\n" + table(["level", "of the encoder's findings kept", "of the right ones lost"], lines)
+        return (
+            table(["rows", "n", "passed on to the encoder"], shares)
+            + "\n\n"
+            + table(["level", "of the encoder's findings kept", "of the right ones lost"], lines)
+        )
 
     def worst(self, most: int = 10) -> Iterator[str]:
-        """The harmless rows with the highest scores and the positives with the lowest, for people to look at; never in the card."""
+        """The harmless rows with the highest scores and the positives with the lowest: for people, never in the card."""
         top = self.scores.max(1)
         for i in [i for i in (-top).argsort() if self.data.harmless[i]][: 3 * most]:
-            yield f"false alarm {top[i]:.2f} {LABELS[self.scores[i].argmax()]:<12} {self.source[i]:<28} {self.rows[i].text[:150]!r}"
+            label = LABELS[self.scores[i].argmax()]
+            yield f"false alarm {top[i]:.2f} {label:<12} {self.source[i]:<28} {self.rows[i].text[:150]!r}"
         for j, label in enumerate(LABELS):
             known = self.data.known(label)
             for i in [i for i in self.scores[:, j].argsort() if known[i] == 1][:most]:
@@ -196,15 +221,24 @@ class Evaluation:
 
 
 SCRIPTS = (
-    ("Chinese", r"[\u4e00-\u9fff]"), ("Japanese", r"[\u3040-\u30ff]"), ("Korean", r"[\uac00-\ud7af]"), ("Russian", r"[\u0400-\u04ff]"),
-    ("Arabic", r"[\u0600-\u06ff]"), ("Hindi", r"[\u0900-\u097f]"), ("Thai", r"[\u0e00-\u0e7f]"), ("Bengali", r"[\u0980-\u09ff]"),
+    ("Chinese", r"[\u4e00-\u9fff]"),
+    ("Japanese", r"[\u3040-\u30ff]"),
+    ("Korean", r"[\uac00-\ud7af]"),
+    ("Russian", r"[\u0400-\u04ff]"),
+    ("Arabic", r"[\u0600-\u06ff]"),
+    ("Hindi", r"[\u0900-\u097f]"),
+    ("Thai", r"[\u0e00-\u0e7f]"),
+    ("Bengali", r"[\u0980-\u09ff]"),
 )  # fmt: skip
 TONGUES = {
-    "French": "le la les des est une pour dans que qui vous je sur avec", "German": "der die das und ist nicht ein eine wie ich zu mit für",
-    "Spanish": "el los las una que para cómo con por es del como puedo", "Italian": "il che di per una sono come con della non gli",
-    "Portuguese": "o os uma que para como não com por você do da em", "Vietnamese": "làm thế nào để tôi có thể một của và cho",
+    "French": "le la les des est une pour dans que qui vous je sur avec",
+    "German": "der die das und ist nicht ein eine wie ich zu mit für",
+    "Spanish": "el los las una que para cómo con por es del como puedo",
+    "Italian": "il che di per una sono come con della non gli",
+    "Portuguese": "o os uma que para como não com por você do da em",
+    "Vietnamese": "làm thế nào để tôi có thể một của và cho",
     "English": "the a of to and is in for what how do i that with",
-}  # fmt: skip
+}
 
 
 def language(text: str) -> str:
@@ -244,10 +278,14 @@ def main() -> None:
         passed = np.array([screen.passes(row.text, "material" if row.material else "speaker") for row in rows])
     found = Evaluation(rows, logits, took, read_card(args.model), passed)
     tables = {
-        "all together": found.together(), "categories": found.categories(), "sets": found.sets(), "identity groups": found.identities(),
-        "languages and lengths": found.kinds(), "screen": found.screened(),
+        "all together": found.together(),
+        "categories": found.categories(),
+        "sets": found.sets(),
+        "identity groups": found.identities(),
+        "languages and lengths": found.kinds(),
+        "screen": found.screened(),
         "cost": table(["texts", "median ms", "mean ms"], [[len(rows), float(np.median(took) * 1e3), float(took.mean() * 1e3)]]),
-    }  # fmt: skip
+    }
     for name, text in tables.items():
         print(f"\n## {name}\n\n{text}", flush=True)
     print()
@@ -257,15 +295,11 @@ def main() -> None:
 
 
 def write(folder: Path, tables: dict[str, str]) -> None:
-    """Put the tables into the card between their marks, and into metrics.json."""
-    card = folder / "README.md"
-    text = card.read_text()
+    """Put the tables into the card, and into metrics.json."""
     for name, made in tables.items():
-        begin, end = MARK.format(name), MARK.format("end of " + name)
-        text = re.sub(re.escape(begin) + r".*?" + re.escape(end), lambda _, b=begin, m=made, e=end: f"{b}\n{m}\n{e}", text, flags=re.DOTALL)  # type: ignore[misc]  # bound on purpose
-    card.write_text(text)
+        put(folder, name, made)
     lines = {name: [line for line in made.splitlines() if line.startswith("|")] for name, made in tables.items()}
-    (folder / "metrics.json").write_text(json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
+    (folder / "metrics.json").write_text(json.dumps(lines, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     pack.seal(folder)
 
 

@@ -1,4 +1,4 @@
-"""A model's folder as it ships: weights as safetensors, int8 by row, the configuration, and a manifest of hashes over all of it."""
+"""A model's folder as it ships: weights as safetensors, int8 by row, the configuration, and a manifest of their hashes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from torch import Tensor
 def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Matrices as int8 with a scale for each row, everything else as float32."""
     out: dict[str, Tensor] = {}
-    for name, value in state.items():
-        value = value.detach().float().cpu()
+    for name, given in state.items():
+        value = given.detach().float().cpu()
         if value.dim() != 2:
             out[name] = value.contiguous()
             continue

@@ -1,4 +1,4 @@
-"""A row of training data: a text, what is known of it, and how much each label weighs. What a source does not say is unknown, not 0."""
+"""A row of training data: a text, what is known of it, and how much that weighs. What a source does not say is unknown, not 0."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ MISUSE = (
 BIAS = "hate harassment toxicity stereotype".split()
 LABELS = [*MISUSE, *BIAS]
 PLACE = {label: i for i, label in enumerate(LABELS)}
-HARMS = [label for label in LABELS if label not in ("jailbreak", "injection", "toxicity", "stereotype")]  # what `benign: 0` may mean
+HARMS = [
+    label for label in LABELS if label not in ("jailbreak", "injection", "toxicity", "stereotype")
+]  # what `benign: 0` may mean
 MATERIAL = ("tool", "document")
 
 
@@ -67,8 +69,7 @@ def share(text: str, salt: str = "") -> float:
 
 def read(path: Path) -> Iterator[dict[str, object]]:
     """The objects of a JSON Lines file, packed or not."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
         for line in lines:
             if line.strip():
                 yield json.loads(line)

@@ -25,10 +25,16 @@ def windows(ids: Sequence[int], *, material: bool, most: int = 24) -> list[list[
     return [[CLS, *marker, *ids[at : at + size], SEP] for at in starts][:most]
 
 
-def logits(net: Encoder, tokenizer: Tokenizer, rows: Sequence[Row], device: str = "cpu", tokens: int = 4096) -> NDArray[np.float64]:
+def logits(
+    net: Encoder, tokenizer: Tokenizer, rows: Sequence[Row], device: str = "cpu", tokens: int = 4096
+) -> NDArray[np.float64]:
     """N labels: the highest logit of each label over the windows of each text."""
     encoded = tokenizer.encode_batch([row.text for row in rows], add_special_tokens=False)
-    jobs = [(i, window) for i, (row, each) in enumerate(zip(rows, encoded, strict=True)) for window in windows(each.ids, material=row.material)]
+    jobs = [
+        (i, window)
+        for i, (row, each) in enumerate(zip(rows, encoded, strict=True))
+        for window in windows(each.ids, material=row.material)
+    ]
     jobs.sort(key=lambda job: len(job[1]))
     out = np.full((len(rows), net.judge.out_features), -np.inf)
     net.eval()

@@ -1,4 +1,4 @@
-"""Make the encoder's folder from a trained run: weights to int8, scores calibrated, levels chosen: `python models/ship.py --data DATA`."""
+"""Make the encoder's folder from a trained run: int8 weights, calibrated scores, levels: `python models/ship.py --data DATA`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def config(lines: object, thresholds: object) -> dict[str, object]:
 def untold() -> tuple[dict[str, object], dict[str, object]]:
     """Calibration and levels before they are known."""
     kinds = ("speaker", "material")
-    return {n: {k: [1.0, 0.0] for k in kinds} for n in LABELS}, {n: {k: dict.fromkeys(LEVELS, 0.5) for k in kinds} for n in LABELS}
+    return {n: {k: [1.0, 0.0] for k in kinds} for n in LABELS}, {
+        n: {k: dict.fromkeys(LEVELS, 0.5) for k in kinds} for n in LABELS
+    }
 
 
 def main() -> None:

@@ -21,17 +21,57 @@ INSIDE = 0.06  # of the rows of every other source: seen sources, unseen rows
 
 ORDINARY = 650  # rows of a source unless the table below says otherwise
 CAPS = {
-    "ailuminate_demo": 1400, "aart": 900, "catqa": 1329, "harmfulqa": 1000, "cyberseceval_mitre": 350, "cyberseceval_interpreter": 200,
-    "hackaprompt_sample": 350, "purplellama_direct": 800, "bipia_train": 1300, "bipia_train_wiki": 900, "inthewild_jailbreak": 612,
-    "jailbreak_templates": 600, "davidson": 1200, "stormfront": 1400, "edos": 1400, "cold": 250, "crows_pairs": 700, "rtp_subset": 1900,
-    "bold_wiki": 500, "sms_phishing": 900, "clinc_oos": 600, "banking77": 500, "sgd_user": 500, "gsm8k": 400, "awesome_prompts": 1021,
-    "cyberseceval_instruct": 700, "hard-composed_cipher": 250, "hard-composed_manyshot": 200, "hard-orbench_copy": 2116,
-    "hard-orbench_devmode_prefix": 40, "hard-multijail": 900, "hard-identity_madlibs": 500, "hard-bbq_ambiguous": 350,
-    "hard-asb_tool_injection": 1500, "hard-tau_tool_results": 1700, "hard-spikee": 900, "hard-mitre_attack": 700, "hard-mmlu": 800,
-    "hard-opentrivia": 700, "hard-medquad": 500, "benign-lobe_agents": 900, "hard-lobe_agents": 800, "benign-promptsource_filled": 900,
-    "benign-octokit_payloads": 200, "benign-git_logs": 300, "benign-xquad": 600, "benign-javascript_questions": 350,
-    "benign-prompts_chat_book": 400, "benign-tldr_pages": 400, "hard-tldr_commands": 700,
-}  # fmt: skip
+    "ailuminate_demo": 1400,
+    "aart": 900,
+    "catqa": 1329,
+    "harmfulqa": 1000,
+    "cyberseceval_mitre": 350,
+    "cyberseceval_interpreter": 200,
+    "hackaprompt_sample": 350,
+    "purplellama_direct": 800,
+    "bipia_train": 1300,
+    "bipia_train_wiki": 900,
+    "inthewild_jailbreak": 612,
+    "jailbreak_templates": 600,
+    "davidson": 1200,
+    "stormfront": 1400,
+    "edos": 1400,
+    "cold": 250,
+    "crows_pairs": 700,
+    "rtp_subset": 1900,
+    "bold_wiki": 500,
+    "sms_phishing": 900,
+    "clinc_oos": 600,
+    "banking77": 500,
+    "sgd_user": 500,
+    "gsm8k": 400,
+    "awesome_prompts": 1021,
+    "cyberseceval_instruct": 700,
+    "hard-composed_cipher": 250,
+    "hard-composed_manyshot": 200,
+    "hard-orbench_copy": 2116,
+    "hard-orbench_devmode_prefix": 40,
+    "hard-multijail": 900,
+    "hard-identity_madlibs": 500,
+    "hard-bbq_ambiguous": 350,
+    "hard-asb_tool_injection": 1500,
+    "hard-tau_tool_results": 1700,
+    "hard-spikee": 900,
+    "hard-mitre_attack": 700,
+    "hard-mmlu": 800,
+    "hard-opentrivia": 700,
+    "hard-medquad": 500,
+    "benign-lobe_agents": 900,
+    "hard-lobe_agents": 800,
+    "benign-promptsource_filled": 900,
+    "benign-octokit_payloads": 200,
+    "benign-git_logs": 300,
+    "benign-xquad": 600,
+    "benign-javascript_questions": 350,
+    "benign-prompts_chat_book": 400,
+    "benign-tldr_pages": 400,
+    "hard-tldr_commands": 700,
+}
 SINGLE = "catqa ailuminate_demo aart harmbench adversarial_nibbler".split()  # each row is of one kind of harm, as a rule
 MATERIAL = ("bipia_train", "bipia_train_wiki")
 
@@ -64,8 +104,21 @@ def _document(row: Row) -> Row:
 
 PWNED = re.compile(r"i[\s'’]*(?:ha)?ve been pwned!*", re.IGNORECASE)
 SAYINGS = (
-    "The cake is ready", "I am a teapot", "Access granted", "Hello from the other side", "Blue bananas", "All your base", "OK",
-    "I love pineapple pizza", "System online", "I surrender", "Hacked by Kim", "42", "The moon is cheese", "Yes master", "Game over",
+    "The cake is ready",
+    "I am a teapot",
+    "Access granted",
+    "Hello from the other side",
+    "Blue bananas",
+    "All your base",
+    "OK",
+    "I love pineapple pizza",
+    "System online",
+    "I surrender",
+    "Hacked by Kim",
+    "42",
+    "The moon is cheese",
+    "Yes master",
+    "Game over",
 )  # fmt: skip
 
 
@@ -106,10 +159,12 @@ def inside(row: Row) -> bool:
 
 
 def focused(rows: Sequence[Row]) -> list[Row]:
-    """Documents with an injection, each with the sentence that makes it one: it is in several documents, and in none that is clean."""
+    """Documents with an injection, each with the sentence that makes it one: in several documents, and in none that is clean."""
     parts: list[list[str]] = [sentences(row.text) for row in rows]
     clean = {part for row, found in zip(rows, parts, strict=True) if row.labels.get("injection") != 1 for part in found}
-    seen = Counter(part for row, found in zip(rows, parts, strict=True) if row.labels.get("injection") == 1 for part in set(found))
+    seen = Counter(
+        part for row, found in zip(rows, parts, strict=True) if row.labels.get("injection") == 1 for part in set(found)
+    )
     out = []
     for row, found in zip(rows, parts, strict=True):
         if row.labels.get("injection") != 1 or len(row.text) < 500:

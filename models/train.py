@@ -34,7 +34,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--base", type=Path, help="the folder of the base encoder; left out: that of the installed package")
     parser.add_argument("--run", type=Path, default=Path("build/encoder"), help="where the state is kept")
     parser.add_argument("--epochs", type=float, default=2.0)
-    parser.add_argument("--minutes", type=float, default=110.0, help="end after so many minutes whatever the epochs, learning rate at its end")
+    parser.add_argument(
+        "--minutes", type=float, default=110.0, help="end after so many minutes whatever the epochs, learning rate at its end"
+    )
     parser.add_argument("--tokens", type=int, default=2048, help="word pieces in a batch")
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--entities-every", type=int, default=7, help="every so many batches one is the token head's")
@@ -86,7 +88,9 @@ class Run:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         torch.manual_seed(args.seed)
-        self.net = Encoder(Shape(), len(LABELS), len(ENTITIES), dropout=0.0)  # costs a quarter of the time; smoothing and windows do for two epochs
+        self.net = Encoder(
+            Shape(), len(LABELS), len(ENTITIES), dropout=0.0
+        )  # costs a quarter of the time; smoothing and windows do for two epochs
         path = base.folder(args.base)
         base.load(self.net, path)
         self.tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
@@ -111,7 +115,13 @@ class Run:
     def save(self) -> None:
         """Keep the state, in one step."""
         self.args.run.mkdir(parents=True, exist_ok=True)
-        state = {"net": self.net.state_dict(), "mean": self.mean, "optimizer": self.optimizer.state_dict(), "done": self.done, "spent": self.spent}
+        state = {
+            "net": self.net.state_dict(),
+            "mean": self.mean,
+            "optimizer": self.optimizer.state_dict(),
+            "done": self.done,
+            "spent": self.spent,
+        }
         torch.save(state, self.file.with_suffix(".new"))
         self.file.with_suffix(".new").replace(self.file)
 
@@ -175,7 +185,10 @@ def main() -> None:
         run.done = i + 1
         if time.monotonic() - said > 60:
             shown = {name: round(sum(found[-100:]) / len(found[-100:]), 4) for name, found in losses.items()}
-            print(json.dumps({"batch": run.done, "progress": round(progress, 3), "minutes": round(run.spent / 60, 1), **shown}), flush=True)
+            print(
+                json.dumps({"batch": run.done, "progress": round(progress, 3), "minutes": round(run.spent / 60, 1), **shown}),
+                flush=True,
+            )
             said = time.monotonic()
             run.save()
     run.save()

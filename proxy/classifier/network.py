@@ -1,4 +1,4 @@
-"""The encoder: a BERT of six layers with a head for each category and one for named entities. Shapes in comments: B texts, T tokens."""
+"""The encoder: a BERT of six layers, a head for each category and one for named entities. In comments: B texts, T tokens."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class Layer(nn.Module):
         self.down = nn.Linear(shape.intermediate, shape.hidden)
         self.last = nn.LayerNorm(shape.hidden, eps=1e-12)
 
-    def forward(self, x: Tensor, mask: Tensor | None, dropout: float) -> Tensor:  # x: B T H; mask: B 1 1 T, true where there is text
+    def forward(
+        self, x: Tensor, mask: Tensor | None, dropout: float
+    ) -> Tensor:  # x: B T H; mask: B 1 1 T, true where there is text
         b, t, h = x.shape
         q, k, v = self.qkv(x).view(b, t, 3, self.heads, h // self.heads).permute(2, 0, 3, 1, 4)  # each B heads T H/heads
         seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout if self.training else 0.0)
@@ -62,7 +64,9 @@ class Encoder(nn.Module):
         self.cased = nn.Linear(shape.hidden + 3 * CASES, ENTITY_HIDDEN)
         self.tag = nn.Linear(ENTITY_HIDDEN, entities + 1)  # 0: no entity
 
-    def forward(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:  # ids: B T; mask: B T, true where there is text -> B T H
+    def forward(
+        self, ids: Tensor, mask: Tensor | None = None
+    ) -> Tensor:  # ids: B T; mask: B T, true where there is text -> B T H
         x = self.norm(self.words(ids) + self.places.weight[: ids.shape[1]])
         x = functional.dropout(x, self.dropout, self.training)
         wide = None if mask is None else mask[:, None, None, :]
@@ -71,7 +75,7 @@ class Encoder(nn.Module):
         return x
 
     def categories(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # B T H -> B labels
-        """The logit of each category: it weighs the tokens for itself, so that one sentence in a long text is not averaged away."""
+        """The logit of each category. Each weighs the tokens for itself: one sentence in a long text is not averaged away."""
         weight = self.attend(x)  # B T L
         if mask is not None:
             weight = weight.masked_fill(~mask[:, :, None], float("-inf"))

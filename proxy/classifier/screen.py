@@ -1,7 +1,7 @@
 """The screen: hashed words and letters, a table of vectors, a small network over their mean. It clears what is plainly harmless.
 
-A bag of n-grams as in fastText (Joulin et al. 2016, arXiv:1607.01759), with one hidden layer, read a stretch at a time so that one
-sentence in a long text is not averaged away. NumPy alone: a text that it clears never wakes torch.
+A bag of n-grams as in fastText (Joulin et al. 2016, arXiv:1607.01759), with one hidden layer, read a stretch at a time so that
+one sentence in a long text is not averaged away. NumPy alone: a text that it clears never wakes torch.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def powers() -> tuple[Hashes, Hashes]:
 
 
 def ngrams(raw: NDArray[np.uint8]) -> list[Found]:
-    """The n-grams of folded bytes: words, pairs and triples of words, runs of letters. The hash of each depends on itself alone."""
+    """The n-grams of folded bytes: words, pairs and triples of words, runs of letters. A hash depends on its n-gram alone."""
     n = len(raw)
     up, down = powers()
     before = np.zeros(n + 1, np.uint64)
@@ -69,9 +69,7 @@ def ngrams(raw: NDArray[np.uint8]) -> list[Found]:
     starts, ends = (edges == 1).nonzero()[0], (edges == -1).nonzero()[0]
     words = (before.take(ends) - before.take(starts)) * down.take(starts) * MIX + MIX
     found = [(words, starts)]
-    for more in (1, 2):
-        if len(words) > more:
-            found.append((joined(words, more), starts[:-more]))
+    found += [(joined(words, more), starts[:-more]) for more in (1, 2) if len(words) > more]
     if n >= LETTERS:
         runs = (before[LETTERS::STEP] - before[: n - LETTERS + 1 : STEP]) * down[: n - LETTERS + 1 : STEP] * AGAIN
         found.append((runs, np.arange(0, n - LETTERS + 1, STEP)))
@@ -111,7 +109,9 @@ class Screen:
         try:
             given = load_file(folder / "model.safetensors")
             self.table: NDArray[np.int8] = given["table"]
-            self.scale, self.hidden, self.bias, self.out, self.last = (given[n] for n in ("scale", "hidden", "bias", "out", "last"))
+            self.scale, self.hidden, self.bias, self.out, self.last = (
+                given[n] for n in ("scale", "hidden", "bias", "out", "last")
+            )
         except (SafetensorError, OSError, KeyError) as error:
             raise ModelError(f"{folder / 'model.safetensors'}: it cannot be read ({type(error).__name__}): {OUT}") from None
         if len(self.table) != self.card.buckets or self.card.buckets & (self.card.buckets - 1):
