@@ -25,11 +25,12 @@ class Classifiers:
     settings: Settings = field(default_factory=Settings)
     meter: Meter = field(default_factory=Silent)
     loaded: dict[object, Model] = field(default_factory=dict)
+    cards: dict[str, Card] = field(default_factory=dict)  # of what is loaded: the folder may have another by now
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def card(self) -> Card:
         """What the encoder says of itself; read without torch. Raises ModelError."""
-        return read_card(self.settings.models / ENCODER)
+        return self.cards.get(ENCODER) or read_card(self.settings.models / ENCODER)
 
     def encoder(self) -> Model:
         """The encoder for misuse and bias. Raises ModelError."""
@@ -58,12 +59,13 @@ class Classifiers:
         verify(folder, CONFIG, WEIGHTS, TOKENIZER)
         card = read_card(folder)
         pieces = Pieces(folder / TOKENIZER, card)
+        self.cards[ENCODER] = card
         network = serving(folder, card, settings.classifier_device)
         limits = limits_of(settings, alone=network.alone)
         begin = partial(torch.set_num_threads, settings.classifier_threads)
         worker = Worker(ENCODER, network, limits, self.meter, begin=begin)
         if sample := pieces.ids("a text to warm up with", "speaker"):
-            worker.ask([sample])[0].result()  # what is put off until a first window happens now, not in a call
+            worker.thread.submit(network, [sample]).result()  # what is put off until a first window happens now, not in a call
 
         def scores(kind: Kind, logits: Logits) -> list[float]:
             return [card.score(label, kind, logit) for label, logit in enumerate(logits)]

@@ -14,9 +14,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from proxy.classifier.card import Kind
 from proxy.classifier.chosen import Chosen
 from proxy.classifier.encoder import device_of
+from proxy.classifier.models import limits_of
 from proxy.classifier.reading import Model
 from proxy.classifier.windows import Counter, Cutter
-from proxy.classifier.worker import Ids, Limits, Logits, Meter, Worker
+from proxy.classifier.worker import Ids, Logits, Meter, Worker
 from proxy.errors import ModelError
 from proxy.settings import Settings
 
@@ -75,12 +76,7 @@ def opened(chosen: Chosen, settings: Settings, meter: Meter) -> Model:
     if room < SHORTEST:
         raise ModelError(f"{chosen.folder}: its window of {own.window} pieces is too short to read texts with")
     labels = tuple(str(network.config.id2label[i]) for i in range(network.config.num_labels))
-    limits = Limits(
-        1 if device.type == "cpu" else settings.classifier_batch,
-        0.0 if device.type == "cpu" else settings.classifier_wait,
-        settings.classifier_queue,
-        settings.classifier_cache,
-    )
+    limits = limits_of(settings, alone=device.type == "cpu")
     worker = Worker(NAME, own, limits, meter, begin=partial(torch.set_num_threads, settings.classifier_threads))
     counter = Counter(own.counted)
 

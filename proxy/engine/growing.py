@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 
 from proxy.core import Action, Decision, Failure, Finding, Form, Role, Trouble, Watch
 from proxy.engine.plan import Plan, Unit
@@ -31,7 +32,7 @@ class Growing:
         self.watches: list[Watching] = []  # of all channels
         self.late: list[Channel] = []  # have ended, and some of their watches are still finding out
         self.not_inspected: dict[str, int] = {}  # texts that were not read to their end, by reason
-        self.blocked = False
+        self.blocked = self.shown = False  # a rule has blocked; all has been shown, and none had
         self.most_held = 0  # characters of one channel
 
     def channel(self, role: Role, place: str, form: Form = "text") -> Channel:
@@ -53,8 +54,9 @@ class Growing:
 
     @property
     def decision(self) -> Decision:
-        """The decision over everything that has been found."""
-        return decide(self.policies, "completion", self.findings, self.failures)
+        """The decision over everything that has been found; a check that failed when all had been shown can only flag."""
+        made = decide(self.policies, "completion", self.findings, self.failures)
+        return replace(made, action=Action.FLAG) if self.shown and made.action == Action.BLOCK else made
 
     async def wait(self, *, binding: bool) -> None:
         """Wait until a watch over a text that has ended knows more, or its time is over; `binding`: one that holds text back."""
@@ -66,6 +68,7 @@ class Growing:
 
     async def finish(self) -> None:
         """Wait for what the watches that hold nothing back still find out, so that the decision is over everything."""
+        self.shown = not self.blocked
         while self.late:
             await self.wait(binding=False)
             for channel in self.late[:]:
@@ -161,8 +164,9 @@ class Channel:
         """What may be shown of a text that has ended; what still waits has failed."""
         if not self.watches and self.free:
             return self.last
-        for watching in [each for each in self.watches if each.binds and each.wait is not None]:
-            self.drop(watching, "timeout")
+        if not self.owner.blocked:  # else nobody waited for the others
+            for watching in [each for each in self.watches if each.binds and each.wait is not None]:
+                self.drop(watching, "timeout")
         if self.owner.blocked:
             return ""
         if self.free:

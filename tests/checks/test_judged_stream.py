@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from proxy.checks import CATALOGUE
 from proxy.classifier import Limits
 from proxy.core import Action, Segment
 from proxy.dialects import OpenAIChat
@@ -22,7 +23,7 @@ from proxy.streaming import GuardedStream
 from proxy.text import redacted
 from tests.classifier.world import Script, kinds, model, write_encoder
 from tests.test_streaming import Client
-from tests.world import chunk, engine, event, world
+from tests.world import CARD, chunk, engine, event, world
 
 REDACT = """
 policy: redacting
@@ -198,6 +199,51 @@ def test_a_text_beyond_the_bound_is_counted(tmp_path: Path) -> None:
         assert client.texts[0, "content"].endswith("hate")
 
     asyncio.run(main())
+
+
+def test_what_fails_when_all_has_been_shown_can_only_flag() -> None:
+    """A rule that flags holds nothing back; its failure is in the record, which does not say that anything was blocked."""
+    free = threading.Event()
+
+    def act() -> None:
+        assert free.wait(20)
+
+    flagging = "policy: f\nrules:\n  - {id: any, check: misuse, action: flag, on_error: block, timeout: 50ms}\n"
+
+    async def main() -> None:
+        client, growing, guarded = await stream(made(flagging, script=Script(act=act)), events("some words", [4], apart=True))
+        assert client.texts == {(0, "content"): "some words"}
+        assert not guarded.cut
+        assert [failure.kind for failure in growing.decision.failures] == ["timeout"]
+        assert (growing.decision.action, growing.decision.would) == (Action.FLAG, Action.BLOCK)
+        free.set()
+
+    asyncio.run(main())
+
+
+CARDS = """
+policy: cards
+rules:
+  - {id: no-cards, check: pii, with: {entities: [CREDIT_CARD]}, action: block}
+"""
+
+
+def test_what_another_rule_has_blocked_waits_for_nothing() -> None:
+    """And the encoder, which nobody waited for, has not failed."""
+    free = threading.Event()
+
+    def act() -> None:
+        assert free.wait(20)
+
+    both = {**CATALOGUE, **kinds(model(Script(act=act)))}
+    growing = engine(CARDS, BLOCK.replace(", MORE", ""), catalogue=both).guard("", "m").growing()
+    guarded = GuardedStream(OpenAIChat(), growing)
+    out = b"".join(map(guarded.feed, events(f"Pay {CARD}", [4], apart=True)))
+    assert guarded.cut
+    assert guarded.paused is None
+    assert growing.decision.failures == ()
+    assert b"4111" not in out
+    free.set()
 
 
 SHIPPED = """

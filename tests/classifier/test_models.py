@@ -165,6 +165,10 @@ def test_a_padded_batch_says_what_each_window_says_alone(folder: Path) -> None:
     ids = [pieces.ids(text, "speaker") or [] for text in TEXTS]
     alone, padded = (Serving(net, one.device, alone)(ids) for alone in (True, False))
     assert np.allclose(alone, padded, atol=1e-4)
+    half = Serving(
+        wide(float32(folder, card), tensors(folder / "encoder" / "model.safetensors"), torch.bfloat16), one.device, False
+    )
+    assert np.allclose(alone, half(ids), atol=0.3)
 
 
 def test_a_marker_says_that_a_text_is_material(model: Model) -> None:
