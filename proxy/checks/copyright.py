@@ -33,6 +33,7 @@ from proxy.corpus import (
     opened,
     prints_of,
     prose,
+    trusted,
 )
 from proxy.settings import shipped_policies
 
@@ -50,13 +51,13 @@ def one_or_many(value: object) -> object:
 
 
 def usable(names: list[str], info: ValidationInfo) -> list[str]:
-    """The paths that names of indexes stand for, if each can be opened: a name alone is that of an index that ships."""
+    """The paths that names of indexes stand for, if each can be used: a name alone is that of an index that ships."""
     folder = Path((info.context or {}).get("folder", "."))
     found = []
     for name in names:
         path = shipped_policies() / f"{name}{SUFFIX}" if Path(name).name == name and not name.endswith(SUFFIX) else folder / name
         try:
-            opened(path)
+            trusted(path)
         except IndexFileError as error:
             raise ValueError(str(error)) from None
         found.append(str(path.resolve()))

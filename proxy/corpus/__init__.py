@@ -2,11 +2,11 @@
 
 from proxy.corpus.builder import Plan, build, extend, merge
 from proxy.corpus.folding import code, prose
-from proxy.corpus.index import Index, Shelf, Work, opened
+from proxy.corpus.index import Index, Shelf, Work, opened, trusted
 from proxy.corpus.layout import contents, verify
 from proxy.corpus.matcher import Following, Matcher, matching
 from proxy.corpus.passages import Limits, Passage
-from proxy.corpus.titles import title_key, titles_in
+from proxy.corpus.titles import Titled, title_key, titles_in
 from proxy.corpus.words import prints_of
 from proxy.errors import IndexFileError
 
@@ -19,6 +19,7 @@ __all__ = [
     "Passage",
     "Plan",
     "Shelf",
+    "Titled",
     "Work",
     "build",
     "code",
@@ -31,5 +32,6 @@ __all__ = [
     "prose",
     "title_key",
     "titles_in",
+    "trusted",
     "verify",
 ]

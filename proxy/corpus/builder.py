@@ -13,6 +13,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,18 +24,16 @@ from numpy.typing import NDArray
 
 from proxy.corpus import grams
 from proxy.corpus.folding import prose
-from proxy.corpus.index import Index, opened
-from proxy.corpus.layout import Form, Section, Segment, Tokens, Writer, written
-from proxy.corpus.sources import Piece, Read, Source, pieces, sources, tokenised
+from proxy.corpus.index import FACTS, Index, opened
+from proxy.corpus.layout import WAY_OUT, Writer, verify, written
+from proxy.corpus.sources import Facts, Piece, Read, Source, pieces, sources, tokenised
+from proxy.corpus.table import APART, LENGTHS, LIMIT, Form, Section, Segment, Tokens
 from proxy.corpus.titles import title_keys
 from proxy.errors import IndexFileError
 
-LENGTHS: Mapping[Tokens, int] = {"words": 5, "lexemes": 10}  # of n-grams
 CAP = 8  # places that are kept of one n-gram: more say nothing of where a text is from, and cost time with every match
-APART = 64  # empty words between two works: no passage goes across
 RUN = 4 << 20  # n-grams that are sorted in memory at once
 WINDOW = 4  # of winnowing
-LIMIT = (1 << 32) - 1  # words of one segment
 SEGMENTS = 8  # an index with more is merged when it is extended
 SMALL = 16 << 20  # bytes of sources for which starting processes does not pay
 
@@ -75,6 +74,7 @@ def extend(path: Path, paths: Iterable[Path], plan: Plan = USUAL, progress: Prog
             if not (merging and shelf in alike):
                 writer.take(path, shelf.segment)
         if merging:
+            intact(path)
             gathered.copy(alike)
         gathered.read(sources(paths, plan.tokens), plan, progress)
         gathered.segments(writer, plan, progress)
@@ -92,9 +92,17 @@ def merge(paths: Sequence[Path], out: Path, progress: Progress = quiet) -> None:
                 for path, shelf in alike:
                     writer.take(path, shelf.segment)
                 continue
+            for path in dict.fromkeys(path for path, _ in alike):
+                intact(path)
             with Gathered(out.parent, tokens) as gathered:
                 gathered.copy([shelf for _, shelf in alike])
                 gathered.segments(writer, Plan(tokens, form), progress)
+
+
+def intact(path: Path) -> None:
+    """Compare all of an index with its checksums before its works are taken from it. Raises IndexFileError."""
+    if damaged := verify(path):
+        raise IndexFileError(f"{path}: damaged: {', '.join(damaged)} does not fit its checksum: {WAY_OUT}")
 
 
 class Gathered:
@@ -125,12 +133,15 @@ class Gathered:
             if plan.jobs > 1 and whole > SMALL:
                 context = multiprocessing.get_context("spawn")  # no copy of a process with threads
                 pool = stack.enter_context(ProcessPoolExecutor(plan.jobs, context))
-            for source, reads in tokenised_in(pool, files, plan):
-                for read in reads:
-                    self.take(read)
-                if source is not None:
-                    done += source.size
-                    progress("reading", done, whole)
+            try:
+                for source, reads in tokenised_in(pool, files, plan):
+                    for read in reads:
+                        self.take(read)
+                    if source is not None:
+                        done += source.size
+                        progress("reading", done, whole)
+            except BrokenProcessPool:
+                raise IndexFileError("a process that read works was killed: try fewer of them, with --jobs 1") from None
 
     def take(self, read: Read) -> None:
         """Take a work, or more of the last one."""
@@ -145,11 +156,12 @@ class Gathered:
                 f"more than {LIMIT:,} words in one segment: build several indexes, and name them all in the policy"
             )
 
-    def begin(self, facts: Mapping[str, str]) -> None:
+    def begin(self, facts: Facts) -> None:
         """Another work."""
         self.prints.write(b"\0\0" * APART)
         self.words += APART
-        self.titles += [(key, len(self.starts)) for key in title_keys(facts.get("title", ""), prose())]
+        titles = (str(facts.get("title", "")), *facts.get("aliases", ()))
+        self.titles += [(key, len(self.starts)) for key in set[int]().union(*(title_keys(each, prose()) for each in titles))]
         self.starts.append(self.words)
         self.counts.append(0)
         self.records.write(json.dumps(dict(facts), ensure_ascii=False).encode())
@@ -161,21 +173,19 @@ class Gathered:
             for number in range(shelf.segment.works):
                 work = shelf.work(number)
                 start = shelf.start(number)
-                facts = {
-                    name: value
-                    for name in ("id", "title", "author", "holder", "rights", "licence", "path")
-                    if (value := getattr(work, name))
-                }
+                facts: dict[str, str | list[str]] = {name: value for name in FACTS if (value := getattr(work, name))}
+                if work.aliases:
+                    facts["aliases"] = list(work.aliases)
                 self.take(Read(facts, shelf.arrays["prints"][start : start + work.words].tobytes()))
 
     def segments(self, writer: Writer, plan: Plan, progress: Progress) -> None:
         """Write what has been taken as a segment."""
-        if not self.words:
-            return
         self.prints.write(b"\0\0" * APART)
         self.prints.flush()
         self.records.flush()
         ordered = Sorted(self, plan, progress)
+        if not ordered.total:
+            raise IndexFileError(f"nothing to index: no work has {self.n} {plan.tokens} in a row")
         made = ordered.hashes() if plan.form == "hashes" else ordered.placed()
         sections = {name: self.section(writer, name) for name in made.names}
         starts = {"starts": self.starts, "counts": self.counts}

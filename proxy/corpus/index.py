@@ -7,13 +7,16 @@ import mmap
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proxy.corpus.layout import Contents, Segment, contents
+from proxy.corpus.layout import WAY_OUT, Contents, contents_of, readable, verify
+from proxy.corpus.sound import BUCKET, unsound
+from proxy.corpus.table import Segment
 from proxy.errors import IndexFileError
 
 KINDS: Mapping[str, str] = {
@@ -29,6 +32,8 @@ KINDS: Mapping[str, str] = {
 }
 NUMBERS: Mapping[str, np.dtype[Any]] = {"H": np.dtype("<u2"), "I": np.dtype("<u4"), "Q": np.dtype("<u8")}
 CANDIDATES = 1 << 20  # entries of buckets that are compared at once
+NAMESAKES = 16  # works with one title that are told of: more say nothing new, and cost time
+COMPARED = 256 << 20  # bytes of an index of which every one is compared with its checksum before a policy uses it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,15 @@ class Work:
     licence: str = ""
     path: str = ""
     words: int = 0
+    aliases: tuple[str, ...] = ()  # further titles: translations, short forms
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.title, *self.aliases)
 
 
-FACTS = tuple(field.name for field in fields(Work) if field.name != "words")
+FACTS = tuple(field.name for field in fields(Work) if field.name not in {"words", "aliases"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +70,8 @@ class Hits:
 class Shelf:
     """One segment of an open index."""
 
-    def __init__(self, segment: Segment, mapped: mmap.mmap) -> None:
-        self.segment, self.mapped = segment, mapped
+    def __init__(self, segment: Segment, mapped: mmap.mmap, path: Path) -> None:
+        self.segment, self.mapped, self.path = segment, mapped, path
         self.n, self.bits = segment.n, segment.bits
         self.width = 32 if segment.form == "hashes" else min(16, 32 - segment.bits)
         self.bucket_shift = 64 - segment.bits
@@ -69,19 +80,26 @@ class Shelf:
         self.views: dict[str, Any] = {name: self._view(name) for name in segment.sections if name != "records"}
         self.prints_at = segment.sections["prints"].offset if "prints" in segment.sections else 0
         self.arrays = {name: np.frombuffer(view, NUMBERS[view.format]) for name, view in self.views.items()}
+        self.places = len(self.views["prints"]) - self.n + 1 if "prints" in segment.sections else 0  # where an n-gram may begin
 
     def _view(self, name: str) -> Any:
         section = self.segment.sections[name]
         kind = "I" if name == "keys" and self.segment.form == "hashes" else KINDS[name]
         return memoryview(self.mapped)[section.offset : section.offset + section.size].cast(kind)  # type: ignore[call-overload]  # a format of KINDS
 
+    def damaged(self, what: str) -> NoReturn:
+        """Something was looked up that cannot be. Raises IndexFileError."""
+        raise IndexFileError(f"{self.path}: damaged: {what}: {WAY_OUT}")
+
     def find(self, made: int, prints: bytes) -> list[int]:
-        """The positions of one n-gram, given its hash and its fingerprints."""
+        """The positions of one n-gram, given its hash and its fingerprints. Raises IndexFileError."""
         bucket = made >> self.bucket_shift
         buckets = self.views["buckets"]
         low, high = buckets[bucket], buckets[bucket + 1]
         if low == high:
             return []
+        if not 0 < high - low <= BUCKET or high > self.segment.grams:
+            self.damaged("the buckets are not in order")
         key = (made >> self.key_shift) & self.key_mask
         keys = self.views["keys"][low:high].tolist()
         if key not in keys:
@@ -93,16 +111,18 @@ class Shelf:
             if each == key:
                 position = positions[place]
                 at = self.prints_at + 2 * position
-                if mapped[at : at + len(prints)] == prints:
+                if mapped[at : at + len(prints)] == prints and position < self.places:
                     found.append(position)
         return found
 
     def find_all(self, made: NDArray[np.uint64], prints: NDArray[np.uint16]) -> Hits:
-        """The same for all n-grams of a text at once."""
+        """The same for all n-grams of a text at once. Raises IndexFileError."""
         buckets = self.arrays["buckets"]
         chosen = (made >> np.uint64(self.bucket_shift)).astype(np.int64)
         low = buckets[chosen].astype(np.int64)
         sizes = buckets[chosen + 1].astype(np.int64) - low
+        if len(made) and (sizes.min() < 0 or sizes.max() > BUCKET or (low + sizes).max() > self.segment.grams):
+            self.damaged("the buckets are not in order")
         keys = ((made >> np.uint64(self.key_shift)) & np.uint64(self.key_mask)).astype(self.arrays["keys"].dtype)
         upto = np.cumsum(sizes)
         queries, entries = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
@@ -124,7 +144,8 @@ class Shelf:
             first[1:] = queries[1:] != queries[:-1]
             return Hits(queries[first], np.zeros(int(first.sum()), np.int64))
         positions = self.arrays["positions"][entries].astype(np.int64)
-        real = np.ones(len(queries), bool)
+        real = positions < self.places
+        positions[~real] = 0
         for place in range(self.n):
             real &= self.arrays["prints"][positions + place] == prints[queries + place]
         return Hits(queries[real], positions[real])
@@ -138,15 +159,24 @@ class Shelf:
         return int(self.views["starts"][number])
 
     def work(self, number: int) -> Work:
-        """What is known of a work."""
+        """What is known of a work. Raises IndexFileError."""
         base, offsets = self.segment.sections["records"].offset, self.views["offsets"]
-        record = json.loads(self.mapped[base + offsets[number] : base + offsets[number + 1]])
-        return Work(**record, words=int(self.views["counts"][number]))
+        try:
+            record = json.loads(self.mapped[base + offsets[number] : base + offsets[number + 1]])
+            aliases = record.pop("aliases", [])
+            known = set(record) <= set(FACTS) and isinstance(aliases, list)
+            "".join([*record.values(), *aliases]).encode()
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            known = False
+        if not known:
+            self.damaged(f"the record of work {number} is none")
+        return Work(**record, words=int(self.views["counts"][number]), aliases=tuple(aliases))
 
-    def titled(self, title: int) -> list[int]:
-        """The numbers of the works with a title, by the hash of its words."""
+    def titled(self, title: int, most: int = NAMESAKES) -> list[int]:
+        """The numbers of the works with a title, by the hash of its words; no more than `most`."""
         titles = self.views["titles"]
-        low, high = bisect_left(titles, title), bisect_right(titles, title)
+        low = bisect_left(titles, title)
+        high = bisect_right(titles, title, low, min(low + most, len(titles)))
         return [int(number) for number in self.views["titled"][low:high]]
 
 
@@ -155,14 +185,32 @@ class Index:
 
     def __init__(self, path: Path, table: Contents, mapped: mmap.mmap) -> None:
         self.path, self.contents = path, table
-        self.shelves = tuple(Shelf(segment, mapped) for segment in table.segments)
+        self.shelves = tuple(Shelf(segment, mapped, path) for segment in table.segments)
 
 
 def opened(path: Path) -> Index:
-    """Open an index: its header and table of contents are read and verified, nothing else. Raises IndexFileError."""
-    table = contents(path)
-    with path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    if len(mapped) != table.size:
-        raise IndexFileError(f"{path}: it was replaced while it was opened: try again")
-    return Index(path, table, mapped)
+    """Open an index: its header and tables are read, and a few places of the rest. Raises IndexFileError."""
+    with readable(path) as file:
+        table = contents_of(path, file)
+        mapped = mmap.mmap(file.fileno(), table.size, access=mmap.ACCESS_READ)
+    index = Index(path, table, mapped)
+    for number, shelf in enumerate(index.shelves):
+        if problem := unsound(shelf):
+            raise IndexFileError(f"{path}: damaged: segment {number}: {problem}: {WAY_OUT}")
+    return index
+
+
+def trusted(path: Path) -> Index:
+    """Open an index after every byte was compared with its checksum, if it is not very large. Raises IndexFileError."""
+    index = opened(path)
+    if index.contents.size <= COMPARED:
+        stat = path.stat()
+        if damaged := _damaged(path, stat.st_size, stat.st_mtime_ns, stat.st_ino):
+            raise IndexFileError(f"{path}: damaged: {', '.join(damaged)} does not fit its checksum: {WAY_OUT}")
+    return index
+
+
+@lru_cache(64)
+def _damaged(path: Path, *_: int) -> tuple[str, ...]:
+    """The sections of a file that do not fit their checksums; a file that has not changed since is not read again."""
+    return tuple(verify(path))

@@ -2,7 +2,7 @@
 
 All numbers are little-endian. The header has 4,096 bytes: magic, version, size of the file, place, size and SHA-256 of the table
 of contents (JSON, at the end), and a SHA-256 over all of that. Each section of a segment has a BLAKE2b checksum in the table,
-which `verify` compares; opening reads the header and the table alone, whatever the size of the file.
+which `verify` compares; opening reads the header, this table and those of the works, whatever the size of the texts.
 
 Sections of a segment: `buckets` (u32, where the n-grams with the same first bits begin), `keys` (the next bits of each n-gram:
 u16, or u32 in the form `hashes`), `positions` (u32, the word each n-gram begins at, counted over all works), `prints` (u16, the
@@ -17,46 +17,20 @@ import json
 import os
 import struct
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
+from proxy.corpus.table import ALIGN, HEADER, LARGEST, Section, Segment, segments_of
 from proxy.errors import IndexFileError
 
 MAGIC = b"PARAPET INDEX\r\n\x1a\n"  # line ends as in PNG: a transfer as text damages it, and shows
 VERSION = 1
-HEADER = 4096
 PREFIX = struct.Struct("<17sIQQQ32s")
-ALIGN = 64
 CHUNK = 1 << 20
-
-Tokens = Literal["words", "lexemes"]
-Form = Literal["full", "winnowed", "hashes"]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the file."""
-
-    offset: int
-    size: int
-    checksum: str
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Works that were indexed together. `n` is the length of its n-grams, `bits` how many of their bits choose a bucket."""
-
-    tokens: Tokens
-    form: Form
-    n: int
-    bits: int
-    works: int
-    words: int
-    grams: int
-    sections: Mapping[str, Section]
+WAY_OUT = "copy it again, or build it anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,47 +42,58 @@ class Contents:
     version: int = VERSION
 
 
-def contents(path: Path) -> Contents:
-    """The table of contents of an index. Raises IndexFileError."""
+@contextmanager
+def readable(path: Path) -> Iterator[IO[bytes]]:
+    """The file of an index, open. Raises IndexFileError, for what goes wrong while it is read, too."""
     try:
+        if not path.is_file() and path.exists():
+            raise IndexFileError(f"{path}: not an index of Parapet but no file at all: expected the path of a .pidx file")
         with path.open("rb") as file:
-            return _contents(path, file)
+            yield file
     except OSError as error:
         raise IndexFileError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a path that no file can have, a file that has shrunk
+        raise IndexFileError(f"{path}: cannot be read: {error}") from None
 
 
-def _contents(path: Path, file: IO[bytes]) -> Contents:
+def contents(path: Path) -> Contents:
+    """The table of contents of an index. Raises IndexFileError."""
+    with readable(path) as file:
+        return contents_of(path, file)
+
+
+def contents_of(path: Path, file: IO[bytes]) -> Contents:
+    """The same for a file that is open."""
     header = file.read(HEADER)
     if not header.startswith(MAGIC):
         raise IndexFileError(f"{path}: not an index of Parapet: build one with `parapet index build`")
     if len(header) < HEADER:
-        raise IndexFileError(
-            f"{path}: truncated: {len(header)} bytes, and a header alone has {HEADER}: copy it again, or build it anew"
-        )
+        raise IndexFileError(f"{path}: truncated: {len(header)} bytes, and a header alone has {HEADER}: {WAY_OUT}")
     if hashlib.sha256(header[: PREFIX.size]).digest() != header[PREFIX.size : PREFIX.size + 32]:
-        raise IndexFileError(f"{path}: damaged: the header does not fit its checksum: copy it again, or build it anew")
+        raise IndexFileError(f"{path}: damaged: the header does not fit its checksum: {WAY_OUT}")
     _, version, size, place, length, digest = PREFIX.unpack_from(header)
     if version != VERSION:
         raise IndexFileError(f"{path}: version {version}, and this Parapet reads version {VERSION}: build it anew")
     real = os.fstat(file.fileno()).st_size
     if real != size:
-        raise IndexFileError(f"{path}: truncated or grown: {real} bytes, expected {size}: copy it again, or build it anew")
+        raise IndexFileError(f"{path}: truncated or grown: {real} bytes, expected {size}: {WAY_OUT}")
+    if place < HEADER or place + length != size or length > LARGEST:
+        raise IndexFileError(f"{path}: damaged: the table of contents lies where none can be: {WAY_OUT}")
     file.seek(place)
     table = file.read(length)
     if hashlib.sha256(table).digest() != digest:
-        raise IndexFileError(f"{path}: damaged: the table of contents does not fit its checksum: copy it again, or build it anew")
-    segments = [
-        Segment(**{**row, "sections": {name: Section(*section) for name, section in row["sections"].items()}})
-        for row in json.loads(table)["segments"]
-    ]
-    return Contents(tuple(segments), size, version)
+        raise IndexFileError(f"{path}: damaged: the table of contents does not fit its checksum: {WAY_OUT}")
+    try:
+        return Contents(segments_of(table, place), size, version)
+    except ValueError as error:
+        raise IndexFileError(f"{path}: damaged: the table of contents does not hold: {error}: {WAY_OUT}") from None
 
 
 def verify(path: Path, progress: Callable[[int, int], None] = lambda *_: None) -> list[str]:
     """The sections whose bytes do not fit their checksums. Raises IndexFileError for what cannot be opened at all."""
-    table = contents(path)
     damaged, done = [], 0
-    with path.open("rb") as file:
+    with readable(path) as file:
+        table = contents_of(path, file)
         for number, segment in enumerate(table.segments):
             for name, section in segment.sections.items():
                 file.seek(section.offset)
@@ -154,10 +139,7 @@ class Writer:
 
     def finish(self) -> None:
         """Append the table of contents and write the header."""
-        rows = [
-            {**_row(s), "sections": {name: list(asdict(v).values()) for name, v in s.sections.items()}} for s in self.segments
-        ]
-        table = json.dumps({"segments": rows}).encode()
+        table = json.dumps({"segments": [segment.row for segment in self.segments]}).encode()
         place = self.file.tell()
         self.file.write(table)
         prefix = PREFIX.pack(MAGIC, VERSION, place + len(table), place, len(table), hashlib.sha256(table).digest())
@@ -178,10 +160,6 @@ class _Part:
         chunk = self.file.read(min(size, self.left))
         self.left -= len(chunk)
         return chunk
-
-
-def _row(segment: Segment) -> dict[str, object]:
-    return {name: getattr(segment, name) for name in ("tokens", "form", "n", "bits", "works", "words", "grams")}
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from proxy.corpus import grams
 from proxy.corpus.counting import Counting
 from proxy.corpus.folding import Folding, code, prose
 from proxy.corpus.index import Index, Shelf
-from proxy.corpus.layout import Tokens
 from proxy.corpus.passages import KEPT, NEAR, Chain, Limits, Passage, Trace
+from proxy.corpus.table import Tokens
 from proxy.corpus.words import Reader, Words, read
 
 NAMED = 60  # words before a quotation in which its work or author may be named

@@ -1,7 +1,7 @@
 """Reads works for an index: text files, source code and JSON Lines, plain or gzipped, in pieces that fit into memory.
 
-A JSON line is a work: `text`, and any of `id`, `title`, `author`, `holder`, `rights`, `licence`, `path`. Any other file is a
-work; lines such as `Title: …` and `Author: …` at its very top, up to a blank line, are facts about it and not its text.
+A JSON line is a work: `text`, and any of `id`, `title`, `aliases`, `author`, `holder`, `rights`, `licence`, `path`. Any other
+file is a work; lines such as `Title: …` and `Author: …` at its very top, up to a blank line, are facts about it and not its text.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Any
 
-from proxy.corpus.folding import code, prose
+from proxy.corpus.encodings import Bytes, plain
+from proxy.corpus.folding import Folding, code, prose
 from proxy.corpus.index import FACTS
-from proxy.corpus.layout import Tokens
+from proxy.corpus.table import Tokens
 from proxy.corpus.words import read
 from proxy.errors import IndexFileError
 
@@ -27,16 +29,25 @@ CODE = frozenset(
 )
 LINES = frozenset("jsonl ndjson".split())
 PIECE = 4 << 20  # bytes of text in one piece
+LINE = 32 << 20  # bytes of a JSON line, at most: it is decoded in memory, by every process at once
 LONG = 200  # characters of a fact that are kept
-ALIASES = {
+TITLES = 50  # further titles of a work that are kept
+OTHERWISE = {
     "license": "licence",
     "rights_holder": "holder",
     "rightsholder": "holder",
     "name": "title",
     "url": "path",
     "source": "path",
+    "alias": "aliases",
+    "titles": "aliases",
+    "alternative_titles": "aliases",
+    "also_known_as": "aliases",
 }
 TOP = re.compile(r"([A-Za-z][A-Za-z _-]{1,30}):[ \t]*(.+)")
+EXPECTED = "expected a JSON object with a text, and title, author, rights, licence where they are known"
+
+Facts = Mapping[str, str | list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +66,21 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a source, as workers take it. `first`: it begins a work, whose facts it carries."""
+    """A part of a source, as workers take it. `first`: it begins a work, whose facts it carries; `line`: of the file, from 1."""
 
     raw: bytes
     lines: bool
     first: bool
     facts: Mapping[str, str]
+    file: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
     """The fingerprints of a work, or of its next part when `facts` is None."""
 
-    facts: Mapping[str, str] | None
+    facts: Facts | None
     prints: bytes
 
 
@@ -95,23 +108,29 @@ def sources(paths: Iterable[Path], tokens: Tokens) -> list[Source]:
 
 
 def pieces(source: Source, defaults: Mapping[str, str]) -> Iterator[Piece]:
-    """A source in pieces, each cut where a line or a word ends."""
-    lines, first = source.kind in LINES, True
+    """A source in pieces, each cut where a line or a word ends. Raises IndexFileError."""
+    lines, line = source.kind in LINES, 1
     facts = {"path": source.name, **defaults}
     try:
         with gzip.open(source.path) if source.path.suffix == ".gz" else source.path.open("rb") as file:
-            for raw in _cut(file, lines=lines):
-                yield Piece(raw, lines, first, facts)
-                first = False
-    except (OSError, EOFError) as error:
-        raise IndexFileError(f"{source.path}: cannot be read: {error}") from None
+            for number, raw in enumerate(_cut(plain(file), lines=lines)):
+                if lines and len(raw) > LINE and raw.find(b"\n", 0, LINE) < 0:
+                    raise IndexFileError(
+                        f"{source.path}: line {line}: longer than {LINE >> 20} MB: put such a work into a text file of its own"
+                    )
+                yield Piece(raw, lines, number == 0, facts, str(source.path), line)
+                line += raw.count(b"\n")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise IndexFileError(f"{source.path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _cut(file: IO[bytes] | gzip.GzipFile, *, lines: bool) -> Iterator[bytes]:
+def _cut(file: Bytes, *, lines: bool) -> Iterator[bytes]:
     rest = b""
     while chunk := file.read(PIECE):
         chunk = rest + chunk
         place = chunk.rfind(b"\n") + 1 if lines else _boundary(chunk)
+        if not place and len(chunk) > LINE:
+            place = len(chunk)
         if place:
             yield chunk[:place]
         rest = chunk[place:]
@@ -141,45 +160,82 @@ def tokenised(piece: Piece, tokens: Tokens) -> list[Read]:
     return [Read(tidy({**piece.facts, **facts}), _prints(text, folding))]
 
 
-def _prints(text: str, folding: object) -> bytes:
-    return b"".join(block.prints.astype("<u2").tobytes() for block in read(text, folding))  # type: ignore[arg-type]  # a table of either kind
+def _prints(text: str, folding: Folding) -> bytes:
+    return b"".join(block.prints.astype("<u2").tobytes() for block in read(text, folding))
 
 
-def _works(piece: Piece) -> Iterator[tuple[dict[str, str], str]]:
-    for number, line in enumerate(piece.raw.splitlines(), 1):
+def _works(piece: Piece) -> Iterator[tuple[Facts, str]]:
+    for number, line in enumerate(piece.raw.split(b"\n"), piece.line):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            text = row.pop("text")
-        except (ValueError, KeyError, AttributeError, TypeError):
-            row, text = {}, None
-        if not isinstance(text, str):
-            where = f"{piece.facts['path']}: line {number} of a piece"
-            raise IndexFileError(
-                f"{where}: expected a JSON object with a text, and title, author, rights, licence where they are known"
-            )
-        yield tidy({**piece.facts, **{ALIASES.get(k, k): v for k, v in row.items() if isinstance(v, (str, int))}}), text
+            row = _row(line)
+        except ValueError as error:
+            raise IndexFileError(f"{piece.file}: line {number}: {error}: {EXPECTED}") from None
+        text = row.pop("text")
+        facts = dict(_fact(name, value) for name, value in row.items())
+        yield tidy({**piece.facts, **{name: value for name, value in facts.items() if value is not None}}), text
 
 
-def top(text: str) -> tuple[dict[str, str], str]:
+def _row(line: bytes) -> dict[str, Any]:
+    """A line as an object with a text. Raises ValueError: why it is none, without what stands there."""
+    try:
+        row = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON from character {error.colno} on") from None
+    except ValueError:
+        raise ValueError("not in UTF-8, or with a number that is too long") from None
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        raise ValueError("a value without a text")
+    return row
+
+
+def _fact(name: str, value: object) -> tuple[str, object]:
+    """A fact under its own name; a title that is several is a list of them."""
+    name = OTHERWISE.get(name, name)
+    if isinstance(value, list):
+        return ("aliases", value) if name == "title" else (name, value if name == "aliases" else None)
+    return name, value if isinstance(value, (str, int)) else None
+
+
+def top(text: str) -> tuple[dict[str, str | list[str]], str]:
     """The facts at the top of a text, and the text below them."""
-    facts, place = {}, 0
+    facts: dict[str, str | list[str]] = {}
+    aliases: list[str] = []
+    place = 0
     for line in text[:8000].splitlines(keepends=True):
         match = TOP.fullmatch(line.strip())
-        key = ALIASES.get(match[1].strip().lower().replace(" ", "_"), match[1].strip().lower()) if match else ""
-        if match and key in FACTS:
+        key = OTHERWISE.get(match[1].strip().lower().replace(" ", "_"), match[1].strip().lower()) if match else ""
+        if match and key == "aliases":
+            aliases.append(match[2])
+            facts[key] = aliases
+        elif match and key in FACTS:
             facts[key] = match[2]
-            place += len(line)
         else:
             return (facts, text[place:]) if not line.strip() else ({}, text)
+        place += len(line)
     return {}, text
 
 
-def tidy(facts: Mapping[str, object]) -> dict[str, str]:
+def tidy(facts: Mapping[str, object]) -> dict[str, str | list[str]]:
     """The facts that an index keeps, cut to length; a work without a title is called by its file."""
-    kept = {name: " ".join(str(facts[name]).split())[:LONG] for name in FACTS if facts.get(name)}
-    if "title" not in kept and kept.get("path"):
-        stem = re.sub(r"(\.\w{1,5}){1,2}$", "", Path(kept["path"]).name)
-        kept["title"] = re.sub(r"^\d+[ _-]+", "", stem).replace("_", " ").strip() or stem
+    found = {name: clean(facts[name]) for name in FACTS if facts.get(name)}
+    kept: dict[str, str | list[str]] = {name: fact for name, fact in found.items() if fact}
+    more = facts.get("aliases", [])
+    aliases = [clean(each) for each in (more if isinstance(more, list) else [more])[:TITLES] if isinstance(each, str)]
+    titles = [each for each in dict.fromkeys([found.get("title", ""), *aliases]) if each]
+    if not titles and kept.get("path"):
+        stem = re.sub(r"(\.\w{1,5}){1,2}$", "", Path(found["path"]).name)
+        titles = [re.sub(r"^\d+[ _-]+", "", stem).replace("_", " ").strip() or stem]
+    if titles:
+        kept["title"] = titles[0]
+    if titles[1:]:
+        kept["aliases"] = titles[1:]
     return kept
+
+
+def clean(fact: object) -> str:
+    """A fact in one line, of characters that any encoding can write."""
+    return " ".join(str(fact)[: 50 * LONG].split())[:LONG].encode("utf-8", "replace").decode()

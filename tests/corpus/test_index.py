@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.corpus import IndexFileError, Plan, build, contents, extend, merge, opened, verify
-from proxy.corpus.layout import HEADER
+from proxy.corpus.table import HEADER
 from tests.corpus.catalogue import FOREIGN, WORKS, catalogue, comparing, prose, text
 
 
