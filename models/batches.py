@@ -12,7 +12,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 CLS, SEP, MATERIAL = 101, 102, 2  # of the vocabulary; [unused1] says that the text is material
-WINDOW = 112  # word pieces that training sees of a text at most; the encoder itself takes 512
+WINDOW = 112  # word pieces that training sees of a text at most in the first round; the encoder itself takes 512
+WIDE = 176  # and in the second
 JOINED = 0.15  # of the rows get an ordinary neighbour, harmless ones too: a harm is one part of a longer text
 NOISY = 0.06  # of the rows get typing errors
 
@@ -38,7 +39,7 @@ class Batch:
     some_harm: Tensor
 
 
-def examples(rows: Sequence[Row], tokenizer: Tokenizer, seed: int) -> list[Example]:
+def examples(rows: Sequence[Row], tokenizer: Tokenizer, seed: int, window: int = WINDOW) -> list[Example]:
     """One example of each row, other ones for each seed."""
     rng = random.Random(seed)
     short = {kind: [r.text for r in rows if r.benign == 1 and r.material == kind and len(r.text) < 350] for kind in (False, True)}
@@ -47,14 +48,14 @@ def examples(rows: Sequence[Row], tokenizer: Tokenizer, seed: int) -> list[Examp
     for begin in range(0, len(disturbed), 2000):
         part = disturbed[begin : begin + 2000]
         encoded = tokenizer.encode_batch([row.text for row in part], add_special_tokens=False)
-        found += [example(row, each.ids, each.offsets, rng) for row, each in zip(part, encoded, strict=True)]
+        found += [example(row, each.ids, each.offsets, rng, window) for row, each in zip(part, encoded, strict=True)]
     return found
 
 
-def example(row: Row, ids: list[int], offsets: list[tuple[int, int]], rng: random.Random) -> Example:
+def example(row: Row, ids: list[int], offsets: list[tuple[int, int]], rng: random.Random, window: int) -> Example:
     """The window of the row that is trained on."""
     marker = [MATERIAL] if row.material else []
-    size = WINDOW - 2 - len(marker)
+    size = window - 2 - len(marker)
     at = start(row, offsets, size, rng) if len(ids) > size else 0
     values, weights = row.targets()
     return Example([CLS, *marker, *ids[at : at + size], SEP], values, weights, row.weight if row.some_harm() else 0.0)

@@ -76,6 +76,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--encoder", type=Path, default=HERE / "encoder")
     parser.add_argument("--out", type=Path, default=HERE / "screen")
     parser.add_argument("--run", type=Path, default=Path("build/screen"), help="where the encoder's logits are kept")
+    parser.add_argument("--most", type=int, default=36_000, help="texts to train on at most: the encoder has to read each")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=7)
     return parser.parse_args()
@@ -172,6 +173,7 @@ def ship(folder: Path, net: Net, version: str, threshold: dict[str, float]) -> N
     """Write the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(arrays(net), folder / "model.safetensors")
+    (folder / "model.safetensors").chmod(0o644)
     config = {"name": "parapet-screen", "version": version, "buckets": BUCKETS, "threshold": threshold}
     pack.describe(folder, config)
 
@@ -180,9 +182,10 @@ def main() -> None:
     """Judge, train, choose the thresholds, write."""
     args = arguments()
     card = read_card(args.encoder)
-    train, held = given(args.data, args.seed)
-    train, held = [*train, *own(args.data, args.seed)], [*held, *own(args.data, args.seed, kept=True)]
+    split = given(args.data, args.seed)
+    train, held = [*split.train, *own(args.data, args.seed)], [*split.held, *own(args.data, args.seed, kept=True)]
     random.Random(args.seed).shuffle(held)
+    train = random.Random(args.seed).sample(train, min(args.most, len(train)))
     train = [replace(row, text=row.text[:LONGEST]) for row in train]
     held = [replace(row, text=row.text[:LONGEST]) for row in held[:9000]]
     towards = margins(args.encoder, card, train, args.run / "train.npy", "balanced")

@@ -258,8 +258,7 @@ def rows_of(args: argparse.Namespace) -> list[Row]:
     """The rows that are judged."""
     rows: list[Row] = []
     if args.data:
-        _, held = given(args.data, 7)
-        rows += [*held, *own(args.data, 7, kept=True)]
+        rows += [*given(args.data, 7).held, *own(args.data, 7, kept=True)]
     for folder in args.folders:
         rows += [row for path in folder_of(folder) for row in load(path)]
     if not rows:

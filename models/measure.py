@@ -59,15 +59,3 @@ def even(sources: Sequence[str], more: Sequence[str] = (), factor: float = 3.0) 
     names, inverse, counts = np.unique(np.array(sources), return_inverse=True, return_counts=True)
     each = np.array([factor if name in more else 1.0 for name in names]) / counts
     return each[inverse]  # type: ignore[no-any-return]  # numpy is typed loosely
-
-
-def union_thresholds(scores: Numbers, rate: float, weights: Numbers, share: Numbers | None = None) -> Numbers:
-    """A threshold for each column, such that together they flag `rate` of the rows. `share`: how the columns share the rate."""
-    share = np.ones(scores.shape[1]) if share is None else share
-    low, high = 0.0, 1.0
-    for _ in range(30):
-        middle = (low + high) / 2
-        found = np.array([threshold_at(scores[:, i], min(1.0, middle * share[i]), weights) for i in range(scores.shape[1])])
-        flagged = float(weights[(scores >= found).any(1)].sum() / weights.sum())
-        low, high = (middle, high) if flagged <= rate else (low, middle)
-    return np.array([threshold_at(scores[:, i], min(1.0, low * share[i]), weights) for i in range(scores.shape[1])])

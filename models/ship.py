@@ -71,8 +71,8 @@ def main() -> None:
     shutil.copy(base.folder(args.base) / "tokenizer.json", args.out / "tokenizer.json")
     state = pack.packed(torch.load(args.run / "mean.pt", map_location="cpu"))
     pack.write(args.out, state, config(*untold()))
-    _, held = given(args.data, args.seed)
-    held += own(args.data, args.seed, kept=True)
+    split = given(args.data, args.seed)
+    held = [*split.held, *own(args.data, args.seed, kept=True), *split.spare]
     by: dict[str, list[object]] = {}
     for row in sorted(held, key=lambda r: share(r.text, "ship")):
         by.setdefault(row.source, []).append(row)

@@ -6,7 +6,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rows import LABELS, Row, plain, read, share
@@ -73,6 +73,10 @@ CAPS = {
     "hard-tldr_commands": 700,
 }
 SINGLE = "catqa ailuminate_demo aart harmbench adversarial_nibbler".split()  # each row is of one kind of harm, as a rule
+HOSTS = (  # hard-asb_tool_injection puts its instructions into texts of these
+    "hard-tau_tool_results benign-tau_bench_data hard-site_policy benign-medquad hard-medquad benign-tldr_pages "
+    "hard-tldr_commands"
+).split()
 MATERIAL = ("bipia_train", "bipia_train_wiki")
 
 
@@ -176,28 +180,67 @@ def focused(rows: Sequence[Row]) -> list[Row]:
     return out
 
 
+def told_apart(rows: Sequence[Row], clean: Iterable[Row]) -> list[Row]:
+    """Injected texts, each with the run of words that others of them have and no clean one; hosts are the same in both."""
+    known = {gram for row in clean for _, _, gram in grams(row.text)}
+    seen = Counter(gram for row in rows for gram in {gram for _, _, gram in grams(row.text)})
+    out = []
+    for row in rows:
+        best, run = (0, 0), (0, 0)
+        for begin, end, gram in grams(row.text):
+            if seen[gram] > 1 and gram not in known:
+                run = (run[0], end) if begin <= run[1] + 30 else (begin, end)
+                best = max(best, run, key=lambda span: span[1] - span[0])
+        out.append(replace(row, focus=row.text[best[0] : best[1]]))
+    return out
+
+
+def grams(text: str) -> list[tuple[int, int, str]]:
+    """The runs of four words, with their places."""
+    found = list(re.finditer(r"\w+", text))
+    return [
+        (part[0].start(), part[-1].end(), " ".join(m.group().casefold() for m in part))
+        for part in (found[i : i + 4] for i in range(len(found) - 3))
+    ]
+
+
 def sentences(text: str) -> list[str]:
     """The lines and sentences of a text, roughly."""
     return [part.strip() for part in re.split(r"\n+|(?<=[.!?]) +", text) if len(part.strip()) > 12]
 
 
-def given(data: Path, seed: int) -> tuple[list[Row], list[Row]]:
-    """Rows to train on, capped by source, and rows to validate on: sources left out whole, and a share of the others."""
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Rows to train on; to validate on, from sources left out whole and a share of the others; harmless ones that nobody uses."""
+
+    train: list[Row]
+    held: list[Row]
+    spare: list[Row]
+
+
+def given(data: Path, seed: int) -> Split:
+    """The rows of the given sets, capped by source."""
     rng = random.Random(seed)
     train: list[Row] = []
     held: list[Row] = []
+    spare: list[Row] = []
     for path in folder_of(data):
-        rows = load(path)
-        if path.parent.name in HELD:
+        name, rows = path.parent.name, load(path)
+        if name in HELD:
             held += rows
             continue
-        if path.parent.name.startswith(("bipia", "hard-spikee")):
+        if name.startswith(("bipia", "hard-spikee")):
             rows = focused(rows)
+        if name == "hard-asb_tool_injection":
+            rows = told_apart(rows, [row for host in folder_of(data) if host.parent.name in HOSTS for row in load(host)])
         held += [row for row in rows if inside(row)]
         rest = [row for row in rows if not inside(row)]
         rng.shuffle(rest)
-        train += balanced(rest, CAPS.get(path.parent.name, ORDINARY))
-    return without_copies(train, held), held
+        taken = balanced(rest, CAPS.get(name, ORDINARY))
+        train += taken
+        texts = {row.text for row in taken}
+        spare += [row for row in rest if row.benign == 1 and row.text not in texts]
+    return Split(without_copies(train, held), held, spare)
 
 
 def balanced(rows: Sequence[Row], cap: int) -> list[Row]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import random
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import base
 import torch
-from batches import WINDOW, Batch, batches, examples
+from batches import WIDE, WINDOW, Batch, batches, examples
 from compose import own
 from entities import ENTITIES, TokenBatch, marked, token_batches
-from rows import HARMS, LABELS, PLACE
+from rows import HARMS, LABELS, PLACE, Row
 from sources import given
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -41,6 +43,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--entities-every", type=int, default=7, help="every so many batches one is the token head's")
     parser.add_argument("--frozen", type=int, default=1, help="layers that stay as they are, beside the embeddings")
+    parser.add_argument(
+        "--round", type=int, default=1, choices=(1, 2), help="2: a shorter one from where 1 ended, on material above all"
+    )
     parser.add_argument("--without-own", action="store_true", help="the given data alone, to see what ours adds")
     parser.add_argument("--leave-out", nargs="*", default=[], help="sources to leave out as well, to see what they add")
     parser.add_argument("--seed", type=int, default=7)
@@ -97,10 +102,12 @@ class Run:
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
         self.net.to(args.device)
+        if args.round > 1:
+            self.net.load_state_dict(torch.load(args.run / "mean.pt", map_location=args.device))
         self.mean = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
         self.optimizer = torch.optim.AdamW(parameters(self.net, args.rate, args.frozen), weight_decay=0.01, betas=(0.9, 0.98))
         self.done, self.spent = 0, 0.0
-        self.file = args.run / "state.pt"
+        self.file = args.run / f"state{args.round}.pt"
 
     def resume(self) -> None:
         """Go on where the last run stopped, if there was one."""
@@ -147,11 +154,20 @@ def stream(run: Run, train: list[Any], ner: list[Any]) -> Iterator[Batch | Token
     tokens = token_batches(ner, args.tokens, args.seed)
     count = 0
     for epoch in range(math.ceil(args.epochs)):
-        for batch in batches(examples(train, run.tokenizer, args.seed + epoch), args.tokens, args.seed + epoch):
+        for batch in batches(
+            examples(train, run.tokenizer, args.seed + epoch, WINDOW if args.round == 1 else WIDE), args.tokens, args.seed + epoch
+        ):
             yield batch
             count += 1
             if ner and count % args.entities_every == 0:
                 yield next(tokens)
+
+
+def second(rows: list[Row], seed: int) -> list[Row]:
+    """What the second round sees: all material, our own rows, a third of the others. An injected document is no other harm."""
+    rng = random.Random(seed)
+    chosen = [row for row in rows if row.material or row.source.startswith("own-") or rng.random() < 0.3]
+    return [replace(row, soft=0.2) if row.material and row.labels.get("injection") == 1 else row for row in chosen]
 
 
 def main() -> None:
@@ -159,10 +175,12 @@ def main() -> None:
     args = arguments()
     torch.set_flush_denormal(True)
     run = Run(args)
-    train, _ = given(args.data, args.seed)
+    train = given(args.data, args.seed).train
     if not args.without_own:
         train += own(args.data, args.seed)
     train = [row for row in train if row.source not in args.leave_out]
+    if args.round > 1:
+        train = second(train, args.seed)
     ner, _ = marked(args.data, run.tokenizer, args.seed) if args.entities_every else ([], [])
     size = sum(min(WINDOW, len(row.text) / 3.6 + 3) for row in train)
     total = int(args.epochs * size / args.tokens * (1 + 1 / max(1, args.entities_every)) * 1.04)

@@ -88,7 +88,7 @@ def stored(net: Encoder) -> dict[str, torch.Tensor]:
     for name, tensor in net.state_dict().items():
         made[name] = tensor.float().contiguous()
         if tensor.dim() == 2:
-            scale = tensor.abs().amax(1).clamp(min=1e-8) / 127
+            scale = tensor.abs().amax(1).clamp(min=1e-8) / 63
             made[name] = (tensor / scale[:, None]).round().to(torch.int8)
             made[f"{name}.scale"] = scale
     return made

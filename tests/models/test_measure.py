@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from measure import auprc, auroc, even, recall_at, threshold_at, union_thresholds
+from measure import auprc, auroc, even, recall_at, threshold_at
 
 SCORES = st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=2, max_size=40)
 
@@ -43,14 +43,6 @@ def test_a_threshold_flags_no_more_than_its_rate(scores: list[float], rate: floa
     """Whatever the ties, at most that share of the scores reaches the threshold."""
     values = np.array(scores)
     assert (values >= threshold_at(values, rate)).mean() <= rate + 1e-9
-
-
-@given(st.integers(1, 6), st.floats(0.01, 0.5))
-def test_thresholds_of_many_columns_keep_the_rate_together(columns: int, rate: float) -> None:
-    """A row that any column flags counts once, and all together flag no more than the rate."""
-    scores = np.random.default_rng(columns).random((300, columns))
-    found = union_thresholds(scores, rate, np.ones(300))
-    assert (scores >= found).any(1).mean() <= rate + 1e-9
 
 
 def test_recall_at_a_rate_counts_negatives_that_are_named() -> None:
