@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 SEPARATOR, LETTER, SINGLE, IGNORED, HYPHEN, SPACE, NEWLINE = range(7)
 SIZE = 0x20000  # code points with an entry of their own; those above are rare ideographs and symbols and share one
+UNSEEN_PLANE, UNSEEN = 0xE0, 0x200B  # tags and selectors, U+E0000 to U+E0FFF, and one of the characters below that show nothing
 LONGEST = 4  # characters that one character folds to: ligatures and syllables; the rest of a longer one is left out
 MASK = (1 << 64) - 1
 BASE = 0x9E3779B97F4A7C15  # of the polynomial over the characters of a word; odd, so that it has an inverse
 HYPHENS = "-\u2010\u2011\u00ad\ufe63\uff0d"
 APOSTROPHES = "'`\u00b4\u2018\u2019\u201b\u02bc\u02b9\u2032\uff07"
 SPACES = " \t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+FILLERS = "\u115f\u1160\u3164\uffa0"  # letters that show nothing
 NEWLINES = "\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029"
 # What looks like a Latin letter, and the letter: from the confusables of Unicode TR 39, those that fonts hardly tell apart.
 LOOKALIKES = {
@@ -55,7 +57,7 @@ class Folding:
         """Class, value and length of one character."""
         found = self.rows.get(char)
         if found is None:
-            code = min(ord(char), SIZE)
+            code = UNSEEN if ord(char) >> 12 == UNSEEN_PLANE else min(ord(char), SIZE)
             found = int(self.kinds[code]), int(self.values[code]), int(self.lengths[code])
             self.rows[char] = found
         return found
@@ -73,7 +75,7 @@ def spread(number: int) -> int:
 def prose() -> Folding:
     """The table for texts."""
     kinds, values, lengths = _empty()
-    for chars, kind in ((HYPHENS, HYPHEN), (APOSTROPHES, IGNORED), (SPACES, SPACE), (NEWLINES, NEWLINE)):
+    for chars, kind in ((HYPHENS, HYPHEN), (APOSTROPHES + FILLERS, IGNORED), (SPACES, SPACE), (NEWLINES, NEWLINE)):
         for char in chars:
             kinds[ord(char)] = kind
     for code in range(SIZE):
@@ -103,6 +105,9 @@ def code() -> Folding:
         if char.isspace():
             kinds[number] = SPACE
         if char.isspace() or 0xD800 <= number < 0xE000:
+            continue
+        if unicodedata.category(char) == "Cf" or 0xFE00 <= number <= 0xFE0F:
+            kinds[number] = IGNORED
             continue
         kinds[number] = LETTER if char.isalnum() or char in "_$" else SINGLE
         lengths[number], values[number] = 1, spread(number)

@@ -7,12 +7,14 @@ The work for each word of a text is bounded, whatever the text.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from proxy.corpus.folding import FILLERS
 from proxy.corpus.index import Shelf, Work
 
 DROP = 4  # words in which text and work differ, beyond those that agree since, before a chain stops to compare
@@ -24,6 +26,7 @@ BEGUN = 2  # chains at one word: a common n-gram leads to many places, and goes 
 TIED = 120  # words in which those without a space before them are counted
 KEPT = 160  # words that are remembered
 NEAR = 512  # characters around the word at hand that are remembered
+VEILED = 64  # characters before a quotation among which its mark is looked for, if all the others are not seen
 QUOTES = frozenset("\"“„«»‹›‟”「『>*_'‘‚")
 
 
@@ -83,6 +86,11 @@ class Chain:
         self.shadow: Chain | None = None  # the chain that stands for it: the same text lies in two works
         self.base = 0  # words that another chain has been reported for
         self.piece = first  # the word of the text at which the present piece begins
+
+
+def unseen(char: str) -> bool:
+    """Whether nobody sees a character, or only as a mark on another."""
+    return not char.isascii() and (char in FILLERS or unicodedata.category(char) in {"Cf", "Mn", "Me"})
 
 
 class Trace:
@@ -269,8 +277,9 @@ class Trace:
 
     def marked(self, begin: int, end: int) -> bool:
         """Whether a quotation mark stands before the first n-gram of a chain, which goes from `begin` to `end`."""
-        place = begin - self.text_base
-        return end - begin <= NEAR and not QUOTES.isdisjoint(self.text[max(0, place - 2) : max(0, place)])
+        place = max(0, begin - self.text_base)
+        before = [char for char in self.text[max(0, place - VEILED) : place] if char in QUOTES or not unseen(char)]
+        return end - begin <= NEAR and not QUOTES.isdisjoint(before[-2:])
 
     def report(self, grown: Sequence[Chain]) -> None:
         """Report chains that have just become long enough, the longest first, and long ones piece by piece."""

@@ -13,7 +13,21 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from proxy.corpus.folding import BASE, HYPHEN, IGNORED, LETTER, MASK, NEWLINE, SEPARATOR, SINGLE, SIZE, SPACE, Folding
+from proxy.corpus.folding import (
+    BASE,
+    HYPHEN,
+    IGNORED,
+    LETTER,
+    MASK,
+    NEWLINE,
+    SEPARATOR,
+    SINGLE,
+    SIZE,
+    SPACE,
+    UNSEEN,
+    UNSEEN_PLANE,
+    Folding,
+)
 
 BLOCK = 1 << 16  # characters that are read at once
 LONG = 256  # characters after which a word ends, whatever comes: work and memory stay bounded
@@ -52,7 +66,8 @@ def read(text: str, folding: Folding) -> Iterator[Words]:
 def block_words(text: str, folding: Folding, *, tied: bool = False) -> Words:
     """The words of one block. `tied`: the first one is glued to one before, if no space comes."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    codes = np.minimum(codes, SIZE)
+    if codes.max(initial=0) > SIZE:
+        codes = np.where(codes >> 12 == UNSEEN_PLANE, np.uint32(UNSEEN), np.minimum(codes, np.uint32(SIZE)))
     kinds = folding.kinds[codes]
     parts = (kinds == SEPARATOR) | (kinds >= HYPHEN)
     join(kinds, parts)
@@ -180,8 +195,8 @@ class Reader:
                 self.letter(place, value, length)
             elif kind != IGNORED:
                 self.other(kind, place, value)
-            elif self.wrap >= 0:
-                self.close()
+            elif self.wrap >= 0 or (self.start >= 0 and place - self.start >= LONG):
+                self.close()  # however many characters come that nobody sees
             self.last = kind
             place += 1
         self.length = place

@@ -197,6 +197,51 @@ def _prints(name: str) -> list[int]:
     return prints_of(name, prose())
 
 
+UNSEEN = st.sampled_from(("\u200b", "\u00ad", "\ufe0f", "\u3164", "\U000e0041", "\U000e0101", "\u0301", "'"))
+
+
+@functools.cache
+def quoting() -> Matcher:
+    """A matcher that lets pass what is quoted of an author who is named."""
+    [shelf] = matcher().shelves
+    return Matcher((shelf,), matcher().folding, Limits(quoted=40), lambda *_: False, lambda *_: [_prints("Author")])
+
+
+@pytest.mark.parametrize("veil", ["\u200b", "\u3164", "\U000e0041", "\U000e0101", "\ufe0f"])
+def test_characters_that_nobody_sees_hide_neither_a_copy_nor_a_quotation(veil: str) -> None:
+    """Within words, between them, behind the quotation mark; spans are those of the text as it stands."""
+    copied = f" {veil}".join(veil.join(word) for word in WORKS["second"][50:80])
+    passage = matcher().whole(f"Own words: {copied} and more")[-1]
+    assert (passage.start, passage.words) == (len("Own words: "), 30)
+    assert quoting().whole(f"As Ada Author has it: “{veil * 5}{copied}” and more") == []
+    assert quoting().whole(f"As Ada Author has it: {veil * 5}{copied} and more")
+
+
+@settings(max_examples=100)
+@given(
+    st.integers(0, 600),
+    st.integers(20, 60),
+    st.lists(st.tuples(st.floats(0, 1), UNSEEN, st.sampled_from((1, 2, 60, 70, 300, 600, 1200, 5000))), max_size=8),
+    st.lists(st.sampled_from((1, 3, 50, 400, 1100)), max_size=60),
+)
+def test_quotations_pass_alike_whole_and_streamed(
+    start: int, count: int, veils: list[tuple[float, str, int]], sizes: list[int]
+) -> None:
+    """However many characters that nobody sees stand in them, and wherever."""
+    body = f"As Ada Author has it: “{' '.join(WORKS['first'][start : start + count])}” and more, {' '.join(FOREIGN[:50])}"
+    for place, veil, times in veils:
+        at = int(place * len(body))
+        body = body[:at] + veil * times + body[at:]
+    assert streamed(quoting(), body, sizes) == quoting().whole(body)
+
+
+def test_a_word_is_held_back_no_longer_than_words_are() -> None:
+    """Characters that nobody sees behind it, as many as may come, end it."""
+    following = matcher().follow()
+    following.push("word" + "\u200b" * 1000)
+    assert following.reader.start < 0
+
+
 parts = st.one_of(
     st.builds(
         lambda work, start, count, rate, seed: " ".join(changed(WORKS[work][start : start + count], rate, seed)),
