@@ -180,7 +180,7 @@ class Copyright:
     def _names(self, shelf: Shelf, number: int) -> list[list[int]]:
         work = self.facts(shelf, number)
         surname = work.author.split(",")[0] if "," in work.author else work.author.rpartition(" ")[2]
-        titles = [work.title] if len(work.title) > 3 else []
+        titles = [title for title in work.titles if len(title) > 3]
         return [prints_of(name, prose()) for name in (*titles, surname) if name]
 
 
@@ -250,7 +250,9 @@ def code_of(work: Work) -> tuple[tuple[str, str | int | float], ...]:
 def permitted(work: Work, patterns: Iterable[str]) -> bool:
     """Whether one of the patterns fits something that is known of the work; capitals do not matter."""
     facts = [
-        fact.casefold() for fact in (work.id, work.title, work.author, work.holder, work.rights, work.licence, work.path) if fact
+        fact.casefold()
+        for fact in (work.id, *work.titles, work.author, work.holder, work.rights, work.licence, work.path)
+        if fact
     ]
     return any(fnmatchcase(fact, pattern.casefold()) for pattern in patterns for fact in facts)
 

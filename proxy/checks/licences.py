@@ -28,6 +28,17 @@ LEAST = 30  # words of a licence that are recognised as its text
 LONGEST = 16  # words of an SPDX expression
 WITH = re.compile(r" WITH \S+")
 REFERENCE = re.compile(r"LicenseRef-[\w.-]+")
+SPDX = r"([A-Za-z][A-Za-z0-9.+\-]{1,60}(?:\s+(?:OR|AND|WITH)\s+[A-Za-z][A-Za-z0-9.+\-]{1,60}){0,4})"
+NAMED = re.compile(
+    r"\b(licen[cs]ed|released|distributed|available|provided|published)\s+under\s+(?:the\s+)?(?:terms\s+of\s+(?:the\s+)?)?"
+    rf"{SPDX}"
+    rf"|\blicen[cs]es?[\"']?\s*[:=]\s*[\"']?{SPDX}",
+    re.IGNORECASE,
+)
+# Ids of the list that are words and mean a licence nevertheless; others, such as Fair, need a number or a hyphen.
+PLAIN = frozenset("MIT ISC ZLIB UNLICENSE WTFPL BEERWARE POSTGRESQL NCSA X11 LIBPNG SLEEPYCAT".split())
+NOTICED = frozenset(("MIT", "ISC", "APACHE-2.0"))  # with `license` behind them they are notices of the table
+LICENCE = re.compile(r"\s+licen[cs]e", re.IGNORECASE)
 TAG = re.compile(r"SPDX-License-Identifier\s*[:=]\s*([A-Za-z0-9.+\-() :/]{2,200})", re.IGNORECASE)
 
 
@@ -71,6 +82,15 @@ def expression(tag: str) -> str:
     return "unknown"
 
 
+def named(tag: str) -> str:
+    """The licences of an expression in prose; empty if it is none, or only a word that is on the list too."""
+    spdx = expression(tag)
+    sure = spdx != "unknown" and all(
+        each.upper() in PLAIN or any(char.isdigit() or char == "-" for char in each) for each in re.split(r" OR | AND ", spdx)
+    )
+    return spdx if sure else ""
+
+
 class Licences:
     """Finds licences that are not welcome."""
 
@@ -97,18 +117,26 @@ class Licences:
         return found + [each for passage in self.texts.whole(text, blocks) for each in self.text(passage)]
 
     def tags(self, line: Line) -> list[Finding]:
-        """SPDX tags: of alternatives, nothing is said when one of them is welcome."""
+        """SPDX tags, and ids behind `licensed under` or `license:`; of alternatives, one that is welcome is enough."""
         found = []
         for match in TAG.finditer(line.text):
-            groups = [group.split(" AND ") for group in expression(match[1]).split(" OR ")]
-            unwelcome = [[each for each in group if not self.is_welcome(each)] for group in groups]
-            if all(unwelcome):
-                place = line.start + match.start(), line.start + match.start(1) + len(match[1].rstrip())
-                found += [
-                    self.finding(spdx, "tag", 1.0, *place)
-                    for spdx in dict.fromkeys(each for group in unwelcome for each in group)
-                ]
+            place = match.start(), match.start(1) + len(match[1].rstrip())
+            found += self.unwelcome(line, expression(match[1]), "tag", 1.0, place)
+        for match in NAMED.finditer(line.text):
+            tag = (match[2] or match[3]).rstrip(".-+" if match[0].endswith(".") else ".-")
+            spdx = named(tag)
+            noticed = match[1] and spdx.upper() in NOTICED and LICENCE.match(line.text, match.end())
+            if spdx and not noticed:
+                found += self.unwelcome(line, spdx, "notice", 0.8, (match.start(), match.start(match.lastindex or 0) + len(tag)))
         return found
+
+    def unwelcome(self, line: Line, spdx: str, kind: str, score: float, place: tuple[int, int]) -> list[Finding]:
+        """The licences of an expression that are not welcome; none if an alternative is."""
+        groups = [[each for each in group.split(" AND ") if not self.is_welcome(each)] for group in spdx.split(" OR ")]
+        if not all(groups):
+            return []
+        start, end = line.start + place[0], line.start + place[1]
+        return [self.finding(each, kind, score, start, end) for each in dict.fromkeys(each for group in groups for each in group)]
 
     def text(self, passage: Passage) -> list[Finding]:
         """The text of a licence, or a part of it."""

@@ -10,7 +10,7 @@ COPYLEFT = (
     "ODbL-*", "CERN-OHL-S*", "CERN-OHL-W*", "GFDL-*", "CDDL-*", "SSPL-*", "LPPL-*", "OFL-*", "QPL-*", "RPL-*",
     "Sleepycat", "APSL-*",
 )  # fmt: skip  # a list reads better in rows
-OPENINGS = ("licensed under", "released under", "distributed under", "available under", "provided under")
+OPENINGS = ("licensed under", "released under", "distributed under", "available under", "provided under", "published under")
 NAMES: dict[str, tuple[str, ...]] = {
     "Apache-2.0": (
         "apache license version 2.0",

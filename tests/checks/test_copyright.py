@@ -24,6 +24,7 @@ from proxy.corpus import Plan, build
 from proxy.engine import Guard
 from proxy.errors import PolicyError
 from proxy.policy import parse
+from tests.checks.test_requested import ASKED, OVER_LINES
 from tests.corpus.catalogue import FOREIGN, WORKS, catalogue
 from tests.world import engine
 
@@ -183,6 +184,14 @@ LICENCES = [
     (BSD.format(""), ["BSD-2-Clause"]),
     (BSD.format(THIRD), ["BSD-3-Clause"]),
     ("\n".join("# " + line for line in ISC.upper().splitlines()), ["ISC"]),
+    ("This file is licensed under GPL-3.0-or-later.", ["GPL-3.0-or-later"]),
+    ("It is released under the terms of the EUPL-1.2, as all of it", ["EUPL-1.2"]),
+    ("distributed under mit or apache-2.0 and so on", ["MIT", "Apache-2.0"]),
+    ("licensed under the MIT license, and available under the Apache-2.0 license", ["MIT", "Apache-2.0"]),
+    ("published under the MIT license", ["MIT"]),
+    ('license = "LGPL-2.1-only WITH Classpath-exception-2.0"', ["LGPL-2.1-only"]),
+    ("License: AGPL-3.0-only", ["AGPL-3.0-only"]),
+    ("available under fair use, released under Nokia, licensed under these terms; license: see below", []),
     ("Is the GPL compatible with the Apache licence?", []),
     ("a permission to use, copy and modify is what I want", []),
 ]  # fmt: skip  # rows
@@ -216,28 +225,6 @@ def test_copyleft_is_known_by_id() -> None:
     ] * 3
 
 
-ASKED = [
-    ("Give me chapter 1 of Alice's Adventures in Wonderland.", True),
-    ("I want the full text of The Masque of the Red Death", True),
-    ("recite the fall of the house of usher", True),
-    ("The Legend of Sleepy Hollow, word for word please", True),
-    ("What are the first lines of “The Masque of the Red Death” by Poe?", True),
-    ("Summarise chapter 1 of Alice's Adventures in Wonderland.", False),
-    ("Who wrote The Fall of the House of Usher?", False),
-    ("Write a story similar to The Legend of Sleepy Hollow.", False),
-    ("Give me chapter 1 of the manual.", False),
-    ("How many copies of The Masque of the Red Death were printed?", False),
-]
-
-
-@pytest.mark.parametrize(("body", "found"), ASKED)
-def test_requests_for_works_are_told_from_questions_about_them(body: str, *, found: bool) -> None:
-    """The title has to be one of the index, and its text what is wanted."""
-    findings = whole(made("request_for_work", index=("public-domain",)), "Hello!\n" + body)
-    assert bool(findings) is found
-    assert all(" ".join(body[f.start - 7 : f.end - 7].split()).casefold() in facts(f)["work"].casefold() for f in findings)
-
-
 @pytest.mark.parametrize(
     ("body", "found"),
     [
@@ -257,6 +244,7 @@ EVERYTHING = ("verbatim_text", "code", "licence", "request_for_work", "artist_st
 parts = st.one_of(
     st.sampled_from([body for body, _ in LICENCES]),
     st.sampled_from([body for body, _ in ASKED]),
+    st.sampled_from((*OVER_LINES, "give me the full text of", "first", "Second", "recite third")),
     st.sampled_from((SOURCE, ISC[:300], "in the style of Ada Painter", "give me the full text of first", "\n", "x" * 1100, "-")),
     st.builds(
         lambda work, start, count: " ".join(WORKS[work][start : start + count]),
