@@ -26,12 +26,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from proxy.classifier.card import Card, read_card
-from proxy.classifier.screen import STRETCH, Screen, blocks, bucketed, ngrams
+from proxy.classifier.screen import STRETCH, Screen, blocks, bucketed, foreign, ngrams
 
 HERE = Path(__file__).parent
 BUCKETS, WIDTH, HIDDEN = 2**17, 24, 32
 LONGEST = 1500  # characters of a text that it is trained on
-KEEP = 0.995  # of what the encoder flags at `balanced` on validation rows passes the screen
+KEEP = 0.98  # of what the encoder flags at `balanced` on validation rows passes the screen
 HEAVY = 4.0  # the weight of texts that the encoder flags
 
 
@@ -197,7 +197,7 @@ def main() -> None:
     flagged = margins(args.encoder, card, held, args.run / "held.npy", "balanced") >= 0
     threshold = {}
     for column, kind in enumerate(KINDS):
-        here = np.array([row.material == bool(column) for row in held])
+        here = np.array([row.material == bool(column) and not foreign(next(blocks(row.text))) for row in held])
         logits = np.array(
             [max(screen.logit(raw, column) for raw in blocks(row.text)) for row, h in zip(held, here, strict=True) if h]
         )

@@ -28,6 +28,7 @@ MIX = np.uint64(0x9E3779B97F4A7C15)
 AGAIN = np.uint64(0xBF58476D1CE4E5B9)
 SHIFT = np.uint64(29)
 ASCII = 128
+FOREIGN = 0.3  # of the bytes that are read
 
 Numbers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -97,6 +98,11 @@ def blocks(text: str) -> Iterator[NDArray[np.uint8]]:
         yield raw[begin : begin + BLOCK + STRETCH]
 
 
+def foreign(raw: NDArray[np.uint8]) -> bool:
+    """Whether a block is mostly in letters beyond ASCII: such words are not told apart well enough to clear anything."""
+    return bool(np.count_nonzero(raw >= ASCII) > FOREIGN * max(1, np.count_nonzero(raw)))
+
+
 class Screen:
     """The network in a folder whose files are verified.
 
@@ -120,7 +126,7 @@ class Screen:
     def passes(self, text: str, kind: Kind) -> bool:
         """Whether the encoder must look at the text."""
         floor, column = self.card.threshold[kind], KINDS.index(kind)
-        return any(self.logit(raw, column) >= floor for raw in blocks(text))
+        return any(foreign(raw) or self.logit(raw, column) >= floor for raw in blocks(text))
 
     def logit(self, raw: NDArray[np.uint8], column: int) -> float:
         """How much the most suspicious window of a block looks like one that the encoder would flag."""
