@@ -151,19 +151,19 @@ def lowered(table: Table, scores: Numbers, kind: Flags, level: str, least: Numbe
     """The thresholds of one kind of role and level, none below `least`."""
     harmless, positive = table.harmless & kind, ~table.harmless & kind
     weights = np.zeros(len(table.rows))
-    for hard, rate in ((False, RATES[level]), (True, TROUBLED[level])):
-        which = harmless & (table.hard == hard)
+    for trying, rate in ((False, RATES[level]), (True, TROUBLED[level])):
+        which = harmless & (table.hard == trying)
         shares = even(table.sources(which), HELD)
         weights[which] = shares / shares.sum() / (rate * SPENT)  # what a false alarm costs of what may be spent
     some = even(table.sources(positive))
     steps = [steps_of(table, scores, i, harmless, positive, some / some.sum(), float(least[i])) for i in range(len(LABELS))]
     at, cost, hard = np.zeros(len(LABELS), int), weights[harmless], table.hard[harmless]
-    flagged = np.any([each.hits[0] for each in steps], axis=0)
+    flagged: Flags = np.stack([each.hits[0] for each in steps]).any(0)
     while True:
         best, choice, to = 0.0, -1, 0
         for i, each in enumerate(steps):
             for further in range(at[i] + 1, min(at[i] + AHEAD, len(each.values))):
-                added = flagged | each.hits[further]
+                added: Flags = flagged | each.hits[further]
                 if max(cost[added & hard].sum(), cost[added & ~hard].sum()) > 1:
                     break
                 worth = (each.gains[further] - each.gains[at[i]] + 1e-6) / (cost[added & ~flagged].sum() + 1e-3)

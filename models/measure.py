@@ -58,4 +58,4 @@ def even(sources: Sequence[str], more: Sequence[str] = (), factor: float = 3.0) 
     """Weights that give each source the same say, those in `more` a greater one."""
     names, inverse, counts = np.unique(np.array(sources), return_inverse=True, return_counts=True)
     each = np.array([factor if name in more else 1.0 for name in names]) / counts
-    return each[inverse]  # type: ignore[no-any-return]  # numpy is typed loosely
+    return each[inverse]

@@ -81,5 +81,5 @@ def plain(given: Mapping[str, object], source: str, **more: object) -> Row:
     benign = labels.pop("benign", None)
     known = {"role": str(given.get("role") or "user"), "origin": str(given.get("split_origin") or given.get("kind") or "")}
     known.update(more)  # type: ignore[arg-type]  # fields of Row
-    groups = tuple(str(g) for g in given.get("groups") or ())  # type: ignore[union-attr, attr-defined]  # JSON
+    groups = tuple(str(g) for g in given.get("groups") or ())  # type: ignore[attr-defined]  # JSON
     return Row(str(given["text"]), labels, source, benign=benign, groups=groups, **known)  # type: ignore[arg-type]  # fields of Row

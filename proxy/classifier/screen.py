@@ -100,7 +100,7 @@ def blocks(text: str) -> Iterator[NDArray[np.uint8]]:
 
 def foreign(raw: NDArray[np.uint8]) -> bool:
     """Whether a block is mostly in letters beyond ASCII: such words are not told apart well enough to clear anything."""
-    return bool(np.count_nonzero(raw >= ASCII) > FOREIGN * max(1, np.count_nonzero(raw)))
+    return int(np.count_nonzero(raw >= ASCII)) > FOREIGN * int(np.count_nonzero(raw))
 
 
 class Screen:

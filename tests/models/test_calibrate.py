@@ -41,7 +41,7 @@ def test_levels_flag_no_more_than_they_say(seed: int) -> None:
     for kind in ("speaker", "material"):
         for level in LEVELS:
             floors = np.array([found[label][kind][level] for label in LABELS])
-            flagged = (scores >= floors).any(1)
+            flagged = np.asarray((scores >= floors).any(1))
             for hard, rate in ((False, RATES[level]), (True, TROUBLED[level])):
                 which = data.harmless & data.of(kind) & (data.hard == hard)
                 assert flagged[which].mean() <= rate + 1e-9

@@ -75,7 +75,8 @@ def test_names_of_groups_fit_into_sentences() -> None:
 
 def test_each_template_meets_several_groups() -> None:
     """No group stands in hateful sentences alone."""
-    harmless, hateful = defaultdict(int), defaultdict(int)
+    harmless: dict[str, int] = defaultdict(int)
+    hateful: dict[str, int] = defaultdict(int)
     for row in groups(random.Random(1), False):
         for group in row.groups:
             (harmless if row.benign == 1 else hateful)[group] += 1
