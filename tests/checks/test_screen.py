@@ -94,6 +94,7 @@ pieces = st.one_of(
 )
 texts = st.lists(st.tuples(pieces, st.sampled_from(SIGNS)).map("".join), max_size=14).map("".join)
 spaced = st.lists(st.one_of(st.sampled_from(ENTITIES), st.sampled_from(WORDS)), max_size=25).map(" ".join)
+EVERY = (*pii.DEFAULTS, "DATE_TIME", "URL", "UUID", "IP_ADDRESS", "MAC_ADDRESS", "UK_NHS")
 cuts = st.lists(st.integers(0, 4000), max_size=12)
 sizes = st.sampled_from((1, 1, 2, 3, 5, 8, 13, 64, 500))
 
@@ -103,7 +104,7 @@ def guard(kinds: str, *, hyperscan: bool = True) -> Screened:
     """The checks that a test is about, built once."""
     checks: list[PatternCheck] = []
     if kinds != "secrets":
-        checks.append(pii.Pii({"few": ("PHONE_NUMBER", "US_SSN"), "mail": ("EMAIL_ADDRESS",)}.get(kinds, pii.ENTITIES)))
+        checks.append(pii.Pii({"few": ("PHONE_NUMBER", "US_SSN"), "mail": ("EMAIL_ADDRESS",)}.get(kinds, EVERY)))
     if kinds in ("secrets", "all"):
         checks.append(credentials.Secrets(credentials.SecretsOptions(), CATEGORIES))
     return Screened(checks, hyperscan=hyperscan)

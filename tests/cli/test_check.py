@@ -38,12 +38,13 @@ def texts(tmp_path: Path) -> Path:
 
 
 def test_each_text_gets_its_decision_and_findings(texts: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """In order, with the text after redaction."""
+    """In order, with what found them, and the text after redaction."""
     first, second, third = judged(capfd, str(texts))
     assert (first["id"], first["action"], first["text"]) == ("a", "redact", "mail <EMAIL_ADDRESS>")
     [finding] = first["findings"]
     assert finding == {
         "check": "pii", "family": "privacy", "category": "EMAIL_ADDRESS", "score": 1.0, "start": 5, "end": 19,
+        "detail": {"recognizer": "EmailRecognizer", "pattern": "Email (Medium)", "validation": "passed"},
     }  # fmt: skip
     assert (second["id"], second["action"], second["rule"], second["findings"]) == ("b", "allow", None, [])
     assert third["text"] == "card <CREDIT_CARD>"
