@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from measure import Flags, Numbers, even
@@ -105,7 +106,7 @@ def calibration(table: Table) -> dict[str, dict[str, list[float]]]:
     return out
 
 
-def scored(table: Table, lines: Mapping[str, Mapping[str, Sequence[float]]]) -> Numbers:
+def scored(table: Table, lines: Mapping[str, Mapping[Any, Sequence[float]]]) -> Numbers:
     """The calibrated scores: N labels."""
     material = table.of("material")
     out = np.empty_like(table.logits)
@@ -158,7 +159,7 @@ def lowered(table: Table, scores: Numbers, kind: Flags, level: str, least: Numbe
     some = even(table.sources(positive))
     steps = [steps_of(table, scores, i, harmless, positive, some / some.sum(), float(least[i])) for i in range(len(LABELS))]
     at, cost, hard = np.zeros(len(LABELS), int), weights[harmless], table.hard[harmless]
-    flagged: Flags = np.stack([each.hits[0] for each in steps]).any(0)
+    flagged: Flags = np.array(np.stack([each.hits[0] for each in steps]).any(0))
     while True:
         best, choice, to = 0.0, -1, 0
         for i, each in enumerate(steps):

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pack
 import torch
-from calibrate import KINDS, Table, scored
+from calibrate import Table, scored
 from compose import own
 from judge import judged
 from measure import threshold_at
@@ -25,8 +25,9 @@ from sources import given
 from torch import Tensor, nn
 from torch.nn import functional
 
-from proxy.classifier.card import Card, read_card
+from proxy.classifier.card import KINDS, Card, Kind, read_card
 from proxy.classifier.screen import STRETCH, Screen, blocks, bucketed, foreign, ngrams
+from proxy.core import Level
 
 HERE = Path(__file__).parent
 BUCKETS, WIDTH, HIDDEN = 2**17, 24, 32
@@ -97,7 +98,7 @@ def read(row: Row, target: float) -> Read | None:
     return Read(np.concatenate(buckets)[order].astype(np.int32), stretch[order].astype(np.int32), int(row.material), target)
 
 
-def margins(folder: Path, card: Card, rows: Sequence[Row], kept: Path, level: str) -> NDArray[np.float64]:
+def margins(folder: Path, card: Card, rows: Sequence[Row], kept: Path, level: Level) -> NDArray[np.float64]:
     """How far the highest score of each text stands above its threshold, in logits; kept for the next run."""
     if kept.exists() and len(found := np.load(kept)) == len(rows):
         logits = found
@@ -106,7 +107,7 @@ def margins(folder: Path, card: Card, rows: Sequence[Row], kept: Path, level: st
         kept.parent.mkdir(parents=True, exist_ok=True)
         np.save(kept, logits)
     table = Table(rows, logits)
-    floor = np.array([[getattr(card.levels[label][kind], level) for label in LABELS] for kind in KINDS])
+    floor = np.array([[card.threshold(label, kind, level) for label in LABELS] for kind in KINDS])
     floor = floor[table.of("material").astype(int)]
     scores = np.clip(scored(table, card.calibration), 1e-9, 1 - 1e-9)
     return (np.log(scores / (1 - scores)) - np.log(floor / (1 - floor))).max(1)  # type: ignore[no-any-return]  # numpy is typed loosely
@@ -169,12 +170,12 @@ def arrays(net: Net) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def ship(folder: Path, net: Net, version: str, threshold: dict[str, float]) -> None:
+def ship(folder: Path, net: Net, version: str, threshold: Mapping[Kind, float]) -> None:
     """Write the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(arrays(net), folder / "model.safetensors")
     (folder / "model.safetensors").chmod(0o644)
-    config = {"name": "parapet-screen", "version": version, "buckets": BUCKETS, "threshold": threshold}
+    config = {"name": "parapet-screen", "version": version, "buckets": BUCKETS, "threshold": dict(threshold)}
     pack.describe(folder, config)
 
 
@@ -195,7 +196,7 @@ def main() -> None:
     ship(args.out, net, card.version, dict.fromkeys(KINDS, 0.0))
     screen = Screen(args.out)
     flagged = margins(args.encoder, card, held, args.run / "held.npy", "balanced") >= 0
-    threshold = {}
+    threshold: dict[Kind, float] = {}
     for column, kind in enumerate(KINDS):
         here = np.array([row.material == bool(column) and not foreign(next(blocks(row.text))) for row in held])
         logits = np.array(

@@ -157,11 +157,11 @@ def main() -> None:
             for i, n in enumerate((len(mine & right), len(mine), len(right))):
                 counts[each.source, entity][i] += n
     lines = []
-    for (source, entity), (right, said_n, there_n) in sorted(counts.items()):
+    for (source, entity), (hits, said_n, there_n) in sorted(counts.items()):
         if there_n >= 15 or source == "pii-hard-negatives":
-            precision, recall = right / max(1, said_n), right / max(1, there_n)
+            precision, recall = hits / max(1, said_n), hits / max(1, there_n)
             note = "left out whole" if source in HELD else ""
-            lines.append([source, entity, there_n, said_n, precision, recall, 2 * right / max(1, said_n + there_n), note])
+            lines.append([source, entity, there_n, said_n, precision, recall, 2 * hits / max(1, said_n + there_n), note])
     made = table(["set", "entity", "there", "said", "precision", "recall", "F1", "training"], lines)
     print(made)
     if args.write:

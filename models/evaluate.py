@@ -158,7 +158,7 @@ class Evaluation:
             found[target] = np.array(
                 [bool(h) and pattern.search(row.text) is not None for h, row in zip(harmless, self.rows, strict=True)]
             )
-        every = np.any(list(found.values()), axis=0)
+        every = np.array([any(row) for row in zip(*found.values(), strict=True)], bool)
         base = float(flagged[every].mean()) if every.any() else float("nan")
         for target, here in sorted(found.items(), key=lambda pair: -pair[1].sum()):
             if here.sum() >= 20:

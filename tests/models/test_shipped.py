@@ -10,9 +10,9 @@ import pytest
 from rows import LABELS
 
 from proxy.checks import catalogue
-from proxy.classifier.card import KINDS, read_card, verify
+from proxy.classifier.card import KINDS, kind_of, read_card, verify
 from proxy.classifier.screen import Screen
-from proxy.core import Check, Finding, Role, Segment
+from proxy.core import Check, Finding, Level, Role, Segment
 
 MODELS = Path(__file__).parents[2] / "models"
 ENCODER, SCREEN = MODELS / "encoder", MODELS / "screen"
@@ -26,13 +26,12 @@ def checks() -> dict[str, Check]:
     return {name: kinds[name].build(kinds[name].options(), frozenset(kinds[name].categories), "") for name in ("misuse", "bias")}
 
 
-def found(checks: dict[str, Check], name: str, text: str, role: Role = "user", level: str = "balanced") -> set[str]:
+def found(checks: dict[str, Check], name: str, text: str, role: Role = "user", level: Level = "balanced") -> set[str]:
     """The categories of a check's findings that reach a level."""
     card = read_card(ENCODER)
-    kind = "material" if role in ("tool", "document") else "speaker"
 
     def reaches(finding: Finding) -> bool:
-        return bool(finding.score >= getattr(card.levels[finding.category][kind], level))
+        return bool(finding.score >= card.threshold(finding.category, kind_of(role), level))
 
     reports = checks[name]([Segment(text, role)])
     return {finding.category for report in reports for finding in report.findings if reaches(finding)}
