@@ -150,7 +150,7 @@ class Evaluation:
             words[target] += [group, group.rstrip("s")]
         lines = []
         bias = [LABELS.index(label) for label in ("hate", "harassment", "toxicity", "stereotype")]
-        flagged = self.flags["balanced"][:, bias].any(1)
+        flagged = np.array(self.flags["balanced"][:, bias].any(1))
         harmless = self.data.harmless & np.array([len(row.text) < 400 for row in self.rows])
         found: dict[str, Flags] = {}
         for target, forms in words.items():
