@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import logging
 import math
 import threading
 import time
@@ -15,11 +16,12 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
 
-from proxy.errors import CheckOverloaded, CheckTimeout
+from proxy.errors import CheckError, CheckOverloaded, CheckTimeout
 
 Ids = Sequence[int]  # of a window's word pieces, markers included: what a network reads
 Logits = tuple[float, ...]  # one for each label
 Judge = Callable[[Sequence[Ids]], Sequence[Logits]]
+log = logging.getLogger(__name__)
 
 
 class Meter(Protocol):
@@ -102,7 +104,7 @@ class Worker:
         with self.lock:
             full = len(self.waiting) >= self.limits.queue
             if full and any(key not in self.cache and key not in self.jobs for key in keys):
-                self.meter.classifier_overloaded(self.name)
+                self.tell(self.meter.classifier_overloaded)
                 raise CheckOverloaded("too many windows wait for the classifier")
             for place, (key, ids) in enumerate(zip(keys, windows, strict=True), first):
                 known = self.remembered(key)
@@ -110,10 +112,13 @@ class Worker:
                 answers.append(done(known) if known is not None else self.job(key, ids, deadline, place).answer)
             begin = bool(self.waiting) and not self.working
             self.working = self.working or begin
-        if hits:
-            self.meter.classified(self.name, "cached", hits)
         if begin:
-            self.thread.submit(self.work)
+            try:
+                self.thread.submit(self.work)
+            except RuntimeError as error:  # the thread could not begin, or has been shut down
+                self.abandon(error)
+        if hits:
+            self.tell(self.meter.classified, "cached", hits)
         return answers
 
     def remembered(self, key: bytes) -> Logits | None:
@@ -134,13 +139,37 @@ class Worker:
 
     def work(self) -> None:
         """Judge what waits, until nothing does."""
-        while batch := self.batch():
-            try:
-                found = self.judge([job.ids for job in batch])
-            except Exception as error:  # noqa: BLE001 - whatever the network dies of, those who wait must hear of it
-                self.settle(batch, (), error)
-            else:
-                self.settle(batch, found, None)
+        try:
+            while batch := self.batch():
+                try:
+                    found = list(self.judge([job.ids for job in batch]))
+                    if len(found) != len(batch):
+                        raise CheckError(f"the classifier gave {len(found)} answers for {len(batch)} windows")  # noqa: TRY301 - to those who wait
+                    made = [answer_of(logits) for logits in found]
+                except Exception as error:  # noqa: BLE001 - whatever the network dies of, those who wait must hear of it
+                    made = [error] * len(batch)
+                self.settle(batch, made)
+        except BaseException as error:
+            self.abandon(error)
+            raise
+
+    def abandon(self, error: BaseException) -> None:
+        """All who wait hear of an error that stopped the thread's work; the next who asks begins anew."""
+        with self.lock:
+            jobs = list(self.jobs.values())
+            self.jobs.clear()
+            self.waiting.clear()
+            self.working = False
+        for job in jobs:
+            if not job.answer.done():
+                job.answer.set_exception(CheckError(f"the classifier stopped ({type(error).__name__})"))
+
+    def tell(self, count: Callable[..., None], *what: Any) -> None:
+        """Have something counted. Nobody's answer depends on it."""
+        try:
+            count(self.name, *what)
+        except Exception as error:  # noqa: BLE001 - whatever a meter raises
+            log.error("the classifier %s could not be counted (%s)", self.name, type(error).__name__)  # noqa: TRY400 - no trace
 
     def batch(self) -> list[Job]:
         """The windows to judge next; none when nothing waits, and then the thread is free."""
@@ -157,29 +186,34 @@ class Worker:
                 del self.jobs[job.key]
             self.working = bool(batch)
         if late:
-            self.meter.classified(self.name, "expired", len(late))
+            self.tell(self.meter.classified, "expired", len(late))
         for job in late:
             job.answer.set_exception(CheckTimeout("nobody waits any more for what this text holds"))
         if batch:
-            self.meter.batched(self.name, len(batch), now - min(job.asked for job in batch))
+            self.tell(self.meter.batched, len(batch), now - min(job.asked for job in batch))
         return batch
 
-    def settle(self, batch: Sequence[Job], found: Sequence[Logits], error: Exception | None) -> None:
-        """Tell all who wait, and remember."""
+    def settle(self, batch: Sequence[Job], found: Sequence[Logits | Exception]) -> None:
+        """Tell all who wait, and remember what is an answer."""
         with self.lock:
-            for job in batch:
+            for job, answer in zip(batch, found, strict=True):
                 del self.jobs[job.key]
-            for job, logits in zip(batch, found, strict=False):
-                self.cache[job.key] = logits
+                if not isinstance(answer, Exception):
+                    self.cache[job.key] = answer
             while len(self.cache) > self.limits.cache:
                 self.cache.popitem(last=False)
-        if error is None:
-            self.meter.classified(self.name, "judged", len(batch))
-        for place, job in enumerate(batch):
-            if error is None:
-                job.answer.set_result(found[place])
+        if judged := sum(not isinstance(answer, Exception) for answer in found):
+            self.tell(self.meter.classified, "judged", judged)
+        for job, answer in zip(batch, found, strict=True):
+            if isinstance(answer, Exception):
+                job.answer.set_exception(answer)
             else:
-                job.answer.set_exception(error)
+                job.answer.set_result(answer)
+
+
+def answer_of(logits: Logits) -> Logits | Exception:
+    """The logits, or what is wrong with them: a score of no number is below every threshold."""
+    return logits if all(map(math.isfinite, logits)) else CheckError("the classifier gave no number for a window")
 
 
 def key_of(ids: Ids) -> bytes:

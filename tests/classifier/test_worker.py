@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import pytest
 
 from proxy.classifier import Limits, Logits, Silent, Worker, gathered
-from proxy.errors import CheckOverloaded, CheckTimeout
+from proxy.classifier.worker import Ids
+from proxy.errors import CheckError, CheckOverloaded, CheckTimeout
 from tests.classifier.world import Script
 
 
@@ -158,6 +160,84 @@ def test_an_error_of_the_network_is_everybodys() -> None:
     with pytest.raises(RuntimeError, match="out of memory"):
         worker.ask([[1]])[0].result(20)
     assert results(worker.ask([[1]])) == [script.logits([1])]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_is_no_answer(bad: float) -> None:
+    """For the windows that have it, and it is not remembered; their neighbours are judged."""
+    gate = Gate()
+
+    def judge(windows: Sequence[Ids]) -> list[Logits]:
+        gate()
+        return [(1.0, bad if ids[0] == 1 else 2.0) for ids in windows]
+
+    worker = Worker("encoder", judge, Limits(batch=2), Counting())
+    worker.ask([[0]])
+    assert gate.begun.wait(20)
+    broken, good = worker.ask([[1], [2]])
+    gate.free.set()
+    with pytest.raises(CheckError, match="no number"):
+        broken.result(20)
+    assert good.result(20) == (1.0, 2.0)
+    assert worker.known([1]) is None
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_judge_that_gives_another_number_of_answers(more: int) -> None:
+    """Nobody can say whose is whose: all fail, nothing is remembered, and the worker goes on."""
+    wrong = [True]
+
+    def judge(windows: Sequence[Ids]) -> list[Logits]:
+        return [(1.0,)] * (len(windows) + (more if wrong[0] else 0))
+
+    worker = Worker("encoder", judge, Limits(batch=2), Counting())
+    for answer in worker.ask([[1], [2]]):
+        with pytest.raises(CheckError, match="answers for"):
+            answer.result(20)
+    assert worker.known([1]) is None
+    wrong[0] = False
+    assert results(worker.ask([[1], [2]])) == [(1.0,)] * 2
+
+
+def test_a_meter_that_fails_costs_nobody_an_answer() -> None:
+    """Whatever it was to count."""
+
+    class Broken(Silent):
+        def classified(self, classifier: str, result: str, windows: int) -> None:
+            raise ValueError(result)
+
+        def batched(self, classifier: str, windows: int, waited: float) -> None:
+            raise ValueError(classifier)
+
+    worker = Worker("encoder", lambda windows: [(1.0,)] * len(windows), Limits(), Broken())
+    assert results(worker.ask([[1]]) + worker.ask([[1], [2]]) + worker.ask([[1], [3]])) == [(1.0,)] * 5
+    with pytest.raises(CheckTimeout):
+        worker.ask([[4]], time.monotonic() - 1)[0].result(20)
+    assert results(worker.ask([[4]])) == [(1.0,)]
+
+
+class Dead(BaseException):
+    """Not an Exception, as a panic of Rust is not."""
+
+
+def test_what_stops_the_thread_fails_all_who_wait() -> None:
+    """And who comes later begins it anew."""
+    gate, dead = Gate(), [True]
+
+    def judge(windows: Sequence[Ids]) -> list[Logits]:
+        gate()
+        if dead[0]:
+            raise Dead
+        return [(1.0,)] * len(windows)
+
+    worker = Worker("encoder", judge, Limits(), Counting())
+    answers = worker.ask([[1], [2]])
+    gate.free.set()
+    for answer in answers:
+        with pytest.raises(CheckError, match="stopped"):
+            answer.result(20)
+    dead[0] = False
+    assert results(worker.ask([[1]])) == [(1.0,)]
 
 
 def test_many_threads_may_ask() -> None:
