@@ -13,6 +13,8 @@ from dataclasses import dataclass
 LONGEST = 100  # characters of a word: of longer ones WordPiece makes a single unknown piece, and nobody would have read them
 WORD = re.compile(rf"\S{{1,{LONGEST}}}")
 KNOWN = 65536  # words whose pieces are remembered
+SPAN = 4096  # characters of a window at most, unless its pieces allow more: of some words a hundred characters are one piece
+EACH = 32  # characters of a window for each of its pieces; running text has fewer than 20 in any script
 SHORT = 24  # characters of a word worth remembering
 
 
@@ -59,11 +61,12 @@ class Counter:
 class Cutter:
     """The windows of one growing text."""
 
-    __slots__ = ("base", "buffer", "count", "fresh", "overlap", "room", "scanned", "words")
+    __slots__ = ("base", "buffer", "count", "fresh", "overlap", "room", "scanned", "span", "words")
 
     def __init__(self, count: Counter, room: int, overlap: int) -> None:
         """`room`: the pieces of a window; `overlap`: those that neighbours share."""
         self.count, self.room, self.overlap = count, room, overlap
+        self.span = max(SPAN, EACH * room)
         self.buffer, self.base = "", 0  # the text from where the window at hand begins; that place in the whole
         self.scanned = 0  # of the buffer
         self.words: list[Word] = []  # of the window at hand
@@ -102,9 +105,10 @@ class Cutter:
         taken = sum(word.pieces for word in self.words)
         for whole in words:
             for word in self.fitting(whole) if whole.pieces > self.room else (whole,):
-                if taken + word.pieces > self.room and self.fresh:
+                far = bool(self.words) and word.end - self.words[0].start > self.span
+                if (far or taken + word.pieces > self.room) and self.fresh:
                     yield self.closed()
-                    taken = self.carry(self.room - word.pieces)
+                    taken = self.carry(self.room - word.pieces, word.end - self.span)
                 self.words.append(word)
                 self.fresh = True
                 taken += word.pieces
@@ -124,10 +128,12 @@ class Cutter:
         start, end = self.words[0].start, self.words[-1].end
         return Window(start, end, self.buffer[start - self.base : end - self.base])
 
-    def carry(self, room: int) -> int:
-        """Begin a window with the last words of the one before; the pieces that they have."""
+    def carry(self, room: int, least: int) -> int:
+        """Begin a window with the last words of the one before, none before the offset `least`; the pieces that they have."""
         first, taken = len(self.words), 0
         while first > 1 and taken + self.words[first - 1].pieces <= min(self.overlap, room):
+            if self.words[first - 1].start < least:
+                break
             first -= 1
             taken += self.words[first].pieces
         kept = self.words[first:]

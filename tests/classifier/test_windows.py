@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.classifier import read_card
 from proxy.classifier.pieces import Pieces
-from proxy.classifier.windows import LONGEST, Counter, Cutter, Window
+from proxy.classifier.windows import LONGEST, SPAN, Counter, Cutter, Window
 from tests.classifier.world import write_encoder
 
 words = st.text(alphabet="ab1.! \n\t\u00a0é가", max_size=12) | st.sampled_from(
@@ -65,6 +65,18 @@ def test_neighbours_share_words() -> None:
     windows = whole(" ".join(f"w{i}" for i in range(20)))
     assert [window.text.split()[0] for window in windows] == ["w0", "w6", "w12"]
     assert windows[0].text.split()[-3:] == windows[1].text.split()[:3]
+
+
+def test_no_window_is_longer_than_its_span() -> None:
+    """Where many characters are one piece, and where words lie far apart; however the text comes, and no word is lost."""
+    text = ("x" * LONGEST + " ") * 300 + (" " * 3000 + "y") * 9
+    counter = Counter(lambda words: [1] * len(words))
+    made = list(Cutter(counter, 120, 30).push(text, end=True))
+    assert max(len(window.text) for window in made) <= SPAN
+    assert all(a.start < b.start <= a.end or not text[a.end : b.start].strip() for a, b in pairwise(made))
+    growing = Cutter(counter, 120, 30)
+    parts = [window for i in range(0, len(text), 700) for window in growing.push(text[i : i + 700])]
+    assert parts + list(growing.push("", end=True)) == made
 
 
 def test_a_text_without_words_has_no_window() -> None:
