@@ -154,6 +154,7 @@ class CheckKind:
     and `defaults` are those it is about when it names none. `build` makes the check for the categories that some rule
     needs. Two rules whose other options are equal share one check. `joins`: it shares its pass over the text with others that do.
     `levels` says which score each level of a rule asks for, by category and role; it raises ParapetError when nobody can say.
+    `floor`: it reports no finding with a lower score, so that a rule with a lower threshold is refused.
     """
 
     name: str
@@ -166,6 +167,7 @@ class CheckKind:
     description: str = ""
     joins: bool = False
     levels: Callable[[Any, Level], Thresholds] | None = None
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

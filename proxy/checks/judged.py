@@ -18,7 +18,6 @@ from proxy.errors import CheckTimeout, ModelError
 FLOOR = 0.05  # no finding has a lower score: the thresholds of policies lie above it, and records stay short
 BRIEF = 4096  # characters that are looked at on the event loop; cutting and screening them takes a millisecond or two
 WARM = "the tables behind views are read now, not in a call: \u200b\u043e"  # an unseen character and a Cyrillic letter
-DIGITS = 6  # of a score: the thresholds of lenient levels are close to 1
 BEYOND = "beyond_windows"  # the reason that is counted when a text is longer than what a rule has inspected
 Detail = tuple[tuple[str, str | int | float], ...]
 
@@ -123,8 +122,7 @@ class Judged:
                 category = asked.labels.get(best.label)
                 if category in asked.categories:
                     detail = (("model", judgement.model.name), *asked.detail(judgement.window.text))
-                    score = round(best.score, DIGITS)
-                    yield Finding(asked.check, asked.family, category, score, best.start, best.end, asked.variant, detail)
+                    yield Finding(asked.check, asked.family, category, best.score, best.start, best.end, asked.variant, detail)
 
     def watch(self, role: Role) -> JudgedWatch:
         """A watch over one text that comes in pieces."""
@@ -193,6 +191,7 @@ def encoder_kind(
         description=description,
         joins=True,
         levels=levels,
+        floor=FLOOR,
     )
 
 

@@ -164,6 +164,9 @@ def _thresholds(
 ) -> Thresholds:
     """What the rule's level stands for, by category and role; nothing for a rule without one."""
     if rule.level is None:
+        if rule.threshold < kind.floor:
+            told = f"expected at least {kind.floor}: the check {rule.check!r} reports nothing that scores lower"
+            found.append(document.problem(("rules", index, "threshold"), told))
         return {}
     problem = f"the check {rule.check!r} has no levels: write a threshold, from 0 to 1"
     if kind.levels is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -214,6 +215,26 @@ def test_a_level_that_nobody_can_explain_is_refused(tmp_path: Path) -> None:
     assert "manifest.json: cannot be read (No such file or directory)" in told
     both = refused(LEVELS.replace("level: strict", "level: strict, threshold: 0.7"), kinds(model(Script()), tmp_path))
     assert "expected either a threshold or a level" in both
+
+
+def test_a_threshold_that_no_finding_is_below_is_refused() -> None:
+    """It would seem to ask for more than the check reports."""
+    told = refused(BOTH.replace("threshold: 0.9, action: block", "threshold: 0.049, action: block"), kinds(model(Script())))
+    assert "rules[0].threshold: expected at least 0.05: the check 'misuse' reports nothing that scores lower" in told
+    assert policy.parse(BOTH.replace("0.9", "0.05"), "p.yaml", kinds(model(Script())))
+
+
+def test_a_score_is_not_rounded_over_a_threshold() -> None:
+    """Neither up nor down: the finding has the score that the model gave."""
+    script = Script()
+    script.logits = lambda ids: (9.2,) * len(script.labels)  # type: ignore[method-assign]  # a fixed answer
+    score = 1 / (1 + math.exp(-9.2))
+    asked = check(kinds(model(script))["misuse"])
+    assert {finding.score for finding in asked([Segment("words", "user")])[0].findings} == {score}
+    for least, action in ((score, Action.BLOCK), (math.nextafter(score, 1), Action.ALLOW)):
+        made = engine(BOTH.replace("0.9, action: block", f"{least!r}, action: block"), catalogue=kinds(model(script)))
+        found = {match.rule for match in judge(made, "words").decision.matches}
+        assert ("no-violence" in found) == (action == Action.BLOCK)
 
 
 def test_without_the_model_a_rule_cannot_be_put_in_force(tmp_path: Path) -> None:
