@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from string import ascii_lowercase
 
 from proxy.text.alignment import Edit
@@ -17,7 +18,8 @@ WORD = re.compile("[a-z]+")
 SHORT = 2  # letters of a word that may be a word of another language
 HITS = 3  # longer words that must be hidden ones
 CLOSE = 16  # words among which they must be
-FALL = 3.0  # how far the score of a stretch may fall before it ends
+HIT, PLAIN, OTHER = 5, -5, -2  # what a turned word, a common one and any other add to the score of a stretch
+FALL = 15  # how far it may fall before the stretch ends
 EDGE = 12  # words beside a stretch that are taken with it, being no common words
 
 
@@ -112,12 +114,13 @@ def ordered(text: str) -> int:
 def stretches(found: Words, wanted: frozenset[str]) -> Iterator[tuple[int, int]]:
     """The first and last word of each stretch in which turned words outnumber plain ones by far, and of what stands beside it."""
     words = found.words
+    reach = Reach(words, wanted)
     at, free = 0, 0
     while at < len(words):
         if words[at] not in wanted:
             at += 1
             continue
-        last = reach(words, at, wanted)
+        last = reach(at)
         if believed(words[at : last + 1], wanted):
             first = at
             while first > max(free, at - EDGE) and words[first - 1] not in COMMON and found.beside(first - 1):
@@ -130,20 +133,28 @@ def stretches(found: Words, wanted: frozenset[str]) -> Iterator[tuple[int, int]]
         at = last + 1
 
 
-def reach(words: Sequence[str], first: int, wanted: frozenset[str]) -> int:
-    """The last word of the stretch that begins at `first`: where its score is highest before it falls too far."""
-    score, best, last = 0.0, 0.0, first
-    for at in range(first, len(words)):
-        word = words[at]
-        if word in wanted:
-            score += 1
-        else:
-            score -= 1 if word in COMMON else 0.4
-        if score > best:
-            best, last = score, at
-        if score < best - FALL:
-            break
-    return last
+class Reach:
+    """The last word of the stretch that begins at a word: where its score is highest before it falls too far.
+
+    Asked for words in their order, all answers together take linear time: what was read for one is not read again for the next.
+    """
+
+    def __init__(self, words: Sequence[str], wanted: frozenset[str]) -> None:
+        self.scores = list(accumulate(HIT if word in wanted else PLAIN if word in COMMON else OTHER for word in words))
+        self.peaks = deque[int]()  # from the highest score of what was read on, each the highest after the one before
+        self.read = 0  # words read, whose score does not fall too far from the first asked for
+
+    def __call__(self, first: int) -> int:
+        scores, peaks = self.scores, self.peaks
+        while peaks and peaks[0] < first:
+            peaks.popleft()
+        self.read = max(self.read, first)
+        while self.read < len(scores) and (not peaks or scores[self.read] >= scores[peaks[0]] - FALL):
+            while peaks and scores[peaks[-1]] < scores[self.read]:
+                peaks.pop()
+            peaks.append(self.read)
+            self.read += 1
+        return peaks[0]
 
 
 def believed(words: Sequence[str], wanted: frozenset[str]) -> bool:

@@ -14,7 +14,7 @@ from proxy.text.runs import Run, Source, apart, source
 from proxy.text.tags import unseen
 
 DEPTH = 2  # how often what was decoded is looked at again
-GROWTH = 4  # characters of all views together for each one of the text
+GROWTH = 4  # characters of all views together for each one of the text or of its folded view
 LARGEST = 2**20  # characters of a view with runs decoded
 CONTEXT = 1000  # characters kept on either side of a decoded run
 # In the order in which they are believed where runs share characters.
@@ -51,19 +51,20 @@ def normalised(text: str) -> tuple[Normalised, ...]:
     "folded": the whole text without what is not seen, letters in other forms and look-alikes as letters. "tags": what is said
     in characters that nobody sees. Then, for each of these and each of two levels, the text with all plausible runs decoded in
     their places, folded again; further than 1,000 characters from any run it is left out, since the folded view has it.
-    All views together have at most 4 characters for each one of the text, one with decoded runs at most 2**20. Time is linear.
+    All views together have at most 4 characters for each one of the text, or of the folded view where that is longer, one with
+    decoded runs at most 2**20. Time is linear.
     """
     read, ways = folded(text, len(text))
     views = [Normalised("folded", read, ways)]
     if hidden := unseen(text):
         views.append(_edited(Normalised("", text), hidden, "tags", 0))
-    budget = GROWTH * len(text) - sum(len(view.text) for view in views)
+    budget = GROWTH * max(len(text), len(read)) - sum(len(view.text) for view in views)
     level = list(views)
     for _ in range(DEPTH):
         level = [deeper for view in level if (deeper := decoded(view)) is not None]
         for view in level:
-            budget -= len(view.text)
-            if budget >= 0:
+            if len(view.text) <= budget:
+                budget -= len(view.text)
                 views.append(view)
     return tuple(views)
 
