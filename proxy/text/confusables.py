@@ -32,7 +32,7 @@ CLOSE = {
     # Coptic, and the phonetic letters and small capitals of Latin
     "ⲟ": "o", "ⲣ": "p", "ⲥ": "c", "ɑ": "a", "ɡ": "g", "ɩ": "i", "ɪ": "i", "ʏ": "y", "ɴ": "n", "ʀ": "r", "ᴀ": "a", "ʙ": "b",
     "ᴄ": "c", "ᴅ": "d", "ᴇ": "e", "ɢ": "g", "ʜ": "h", "ᴊ": "j", "ᴋ": "k", "ʟ": "l", "ᴍ": "m", "ᴏ": "o", "ᴘ": "p", "ᴛ": "t",
-    "ᴜ": "u", "ᴠ": "v", "ᴡ": "w", "ᴢ": "z", "ꜰ": "f", "ꜱ": "s",
+    "ᴜ": "u", "ᴠ": "v", "ᴡ": "w", "ᴢ": "z", "ꜰ": "f", "ꜱ": "s", "ꞯ": "q",
 }  # fmt: skip  # a list reads better in rows
 LOOSE = {
     "в": "b", "к": "k", "м": "m", "н": "h", "т": "t", "г": "r", "п": "n", "и": "u", "ь": "b", "я": "r", "З": "3", "з": "3",
@@ -53,7 +53,7 @@ def classes(pairs: Iterable[str]) -> str:
 
 
 LOOK = re.compile(f"[{classes(ALL)}]")
-LATIN_LETTER = re.compile("[a-zA-Z\u00c0-\u024f]")
+LATIN_LETTER = re.compile("[a-zA-Z\u00c0-\u024fɢɪɴʀʏʙʜʟᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜰꜱꞯ]")  # small capitals too: no other script has them
 WORD = re.compile(r"[^\W\d_]+")
 RUN = re.compile(r"[a-zA-Z\u00c0-\u024f]+|[^a-zA-Z\u00c0-\u024f]+")
 

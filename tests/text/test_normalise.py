@@ -150,6 +150,8 @@ def test_folding_keeps_plain_text(text: str) -> None:
         ("Αυτό είναι ελληνικό κείμενο", "Αυτό είναι ελληνικό κείμενο"),
         ("the angle α and π·ρ", "the angle α and π·ρ"),
         ("ﬁne … don´t", "fine … don´t"),
+        ("ᴛᴇʟʟ ᴍᴇ ᴀ Qᴜɪᴄᴋ ᴏɴᴇ", "tell me a Quick one"),
+        ("ᴛᴇʟʟ ᴍᴇ ꞯᴜɪᴄᴋ", "tell me quick"),
         ("cafe\u0301 naïve łódź ığdır", "café naïve łódź ığdır"),
         ("한국어 ไทยก็ได้ที่นี่ हिन्दी עִבְרִית", "한국어 ไทยก็ได้ที่นี่ हिन्दी עִבְרִית"),
     ],
