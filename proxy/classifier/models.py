@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from proxy.classifier.card import CONFIG, TOKENIZER, WEIGHTS, Card, Kind, read_card, verify
+from proxy.classifier.card import CONFIG, MANIFEST, TOKENIZER, WEIGHTS, Card, Kind, read_card, verify
 from proxy.classifier.chosen import Chosen
 from proxy.classifier.reading import Model
 from proxy.classifier.screen import Screen
@@ -16,6 +17,7 @@ from proxy.classifier.worker import Limits, Logits, Meter, Silent, Worker
 from proxy.settings import Settings
 
 ENCODER, SCREEN = "encoder", "screen"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Classifiers:
 
 def screen_of(folder: Path) -> Callable[[str, Kind], bool] | None:
     """The screen in a folder; None where there is none, and the encoder looks at everything. Raises ModelError."""
-    if not folder.is_dir():
+    if not (folder / MANIFEST).exists():
+        log.warning("%s: there is no screen, so the encoder reads everything, and calls take longer", folder / MANIFEST)
         return None
     verify(folder, CONFIG, WEIGHTS)
     return Screen(folder).passes

@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 from proxy.classifier.card import OUT, Card, Kind
 from proxy.classifier.windows import LONGEST, WORD, Counter, Cutter
 from proxy.errors import ModelError
 
 UNBROKEN = re.compile(rf"\S{{{LONGEST + 1}}}")  # WordPiece makes one unknown piece of it: it is read in parts
+SYMBOLS = r"[\p{So}\p{Sk}\p{Sm}\p{Me}\p{Cn}\p{Co}]"  # glued to a word, one would make an unknown piece of the whole of it
 BEGIN, END = 101, 102  # [CLS] and [SEP] in the vocabulary of BERT
 
 
@@ -27,12 +28,15 @@ class Pieces:
             raise ModelError(f"{file}: it is no tokenizer ({type(error).__name__}): {OUT}") from None
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
+        apart = pre_tokenizers.Split(Regex(SYMBOLS), "isolated")
+        self.tokenizer.pre_tokenizer = pre_tokenizers.Sequence([apart, pre_tokenizers.BertPreTokenizer()])
+        self.tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text
         self.card = card
         self.counter = Counter(self.counted)
 
     def counted(self, words: Sequence[str]) -> list[int]:
         """How many pieces each word has."""
-        return [len(found.ids) for found in self.tokenizer.encode_batch_fast(list(words), add_special_tokens=False)]
+        return [len(found.ids) for found in self.tokenizer.encode_batch_fast(list(map(sound, words)), add_special_tokens=False)]
 
     def room(self, kind: Kind) -> int:
         """The pieces of text that a window has room for."""
@@ -44,6 +48,7 @@ class Pieces:
 
     def ids(self, text: str, kind: Kind) -> list[int] | None:
         """What the encoder reads of a text; None when it is more than a window."""
+        text = sound(text)
         given: str | list[str] = WORD.findall(text) if UNBROKEN.search(text) else text
         whole = isinstance(given, str)
         [read] = self.tokenizer.encode_batch_fast([given], is_pretokenized=not whole, add_special_tokens=False)
@@ -52,3 +57,8 @@ class Pieces:
             return None
         marker = self.card.markers.get(kind)
         return [BEGIN, *([] if marker is None else [marker]), *found, END]
+
+
+def sound(text: str) -> str:
+    """A text that can be encoded: a lone surrogate, which JSON can hold, is a question mark."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

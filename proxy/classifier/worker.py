@@ -144,8 +144,8 @@ class Worker:
                 try:
                     found = list(self.judge([job.ids for job in batch]))
                     if len(found) != len(batch):
-                        raise CheckError(f"the classifier gave {len(found)} answers for {len(batch)} windows")  # noqa: TRY301 - to those who wait
-                    made = [answer_of(logits) for logits in found]
+                        raise CheckError(f"the classifier gave {len(found)} answers for {len(batch)} windows")
+                    made: list[Logits | Exception] = [answer_of(logits) for logits in found]
                 except Exception as error:  # noqa: BLE001 - whatever the network dies of, those who wait must hear of it
                     made = [error] * len(batch)
                 self.settle(batch, made)
@@ -169,7 +169,7 @@ class Worker:
         try:
             count(self.name, *what)
         except Exception as error:  # noqa: BLE001 - whatever a meter raises
-            log.error("the classifier %s could not be counted (%s)", self.name, type(error).__name__)  # noqa: TRY400 - no trace
+            log.error("the classifier %s could not be counted (%s)", self.name, type(error).__name__)
 
     def batch(self) -> list[Job]:
         """The windows to judge next; none when nothing waits, and then the thread is free."""
