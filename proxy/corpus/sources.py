@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proxy.corpus.encodings import Bytes, plain
+from proxy.corpus.charsets import Bytes, plain
 from proxy.corpus.folding import Folding, code, prose
 from proxy.corpus.index import FACTS
 from proxy.corpus.table import Tokens

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.corpus import IndexFileError, Plan, Work, build, contents, extend, merge, opened
-from proxy.corpus.encodings import plain
+from proxy.corpus.charsets import plain
 from proxy.corpus.sources import LINE, Source, pieces
 from tests.corpus.catalogue import WORKS, catalogue, comparing, text
 
