@@ -28,7 +28,7 @@ class Server:
 
     def get(self, path: str) -> bytes:
         """The body of a page."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return bytes(answer.read())
 
     def stop(self) -> int:
