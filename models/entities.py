@@ -72,7 +72,7 @@ def marked(data: Path, tokenizer: Tokenizer, seed: int) -> tuple[list[Marked], l
         rng.shuffle(rows)
         kept = [row for row in rows if name in HELD or share(str(row["text"]), "inside") < INSIDE]
         rest = [row for row in rows if name not in HELD and share(str(row["text"]), "inside") >= INSIDE]
-        held += [mark(row, name, tokenizer) for row in kept[:600]]
+        held += [mark(row, name, tokenizer) for row in kept[:150]]
         train += [mark(row, name, tokenizer) for row in rest[: CAPS.get(name, 5000)]]
     return train, held
 
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path(__file__).parent / "encoder")
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
-    model = judge(args.model, 2)
+    model = judge(args.model)
     _, held = marked(args.data, model.pieces.tokenizer, 7)
     counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])  # right, said, there
     for each in held:

@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1500)
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
-    model = judge(args.model, 2)
+    model = judge(args.model)
     plain = Encoder(Shape(), len(LABELS), len(ENTITIES), dropout=0.0).eval()
     plain.load_state_dict(torch.load(args.run / "mean.pt", map_location="cpu"))
     held = [row for row in [*given(args.data, 7).held, *own(args.data, 7, kept=True)] if len(row.text) < 800]
