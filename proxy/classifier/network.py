@@ -72,14 +72,14 @@ class Encoder(nn.Module):
         wide = None if mask is None else mask[:, None, None, :]
         for layer in self.layers:
             x = layer(x, wide, self.dropout)
-        return x
+        return torch.as_tensor(x)
 
     def categories(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # B T H -> B labels
         """The logit of each category. Each weighs the tokens for itself: one sentence in a long text is not averaged away."""
         weight = self.attend(x)  # B T L
         if mask is not None:
             weight = weight.masked_fill(~mask[:, :, None], float("-inf"))
-        value = self.judge(x)  # B T L
+        value: Tensor = self.judge(x)  # B T L
         return (weight.softmax(1) * value).sum(1)
 
     def entities(self, x: Tensor, cases: Tensor) -> Tensor:  # B T H, B T -> B T 1+entities

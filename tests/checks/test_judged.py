@@ -221,7 +221,7 @@ def test_a_threshold_that_no_finding_is_below_is_refused() -> None:
     """It would seem to ask for more than the check reports."""
     told = refused(BOTH.replace("threshold: 0.9, action: block", "threshold: 0.049, action: block"), kinds(model(Script())))
     assert "rules[0].threshold: expected at least 0.05: the check 'misuse' reports nothing that scores lower" in told
-    assert policy.parse(BOTH.replace("0.9", "0.05"), "p.yaml", kinds(model(Script())))
+    assert policy.parse(BOTH.replace("0.9", "0.05"), "p.yaml", kinds(model(Script()))).rules
 
 
 def test_a_score_is_not_rounded_over_a_threshold() -> None:

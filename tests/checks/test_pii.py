@@ -159,7 +159,11 @@ def presidio() -> Any:
     from presidio_analyzer.recognizer_registry import RecognizerRegistry
 
     registry = RecognizerRegistry(recognizers=list(everything().recognizers.values()))
-    return AnalyzerEngine(registry=registry, nlp_engine=NoOpNlpEngine(), supported_languages=["en"])
+    return AnalyzerEngine(
+        registry=registry,
+        nlp_engine=NoOpNlpEngine(models=[{"lang_code": "en", "model_name": "none"}]),
+        supported_languages=["en"],
+    )
 
 
 @functools.cache
@@ -207,7 +211,7 @@ def test_words_speak_for_a_match_only_from_within_the_context() -> None:
     assert (near.score, far.score) == (0.5, 0.1)
 
 
-@pytest.mark.parametrize("entity", pii.ENTITIES)
+@pytest.mark.parametrize("entity", recognizers.ENTITIES)
 def test_every_entity_has_a_hit_and_a_near_miss(entity: str) -> None:
     """A rule on the entity alone finds its sample, and nothing in what is nearly one."""
     hit, miss = SAMPLES[entity]
@@ -391,7 +395,8 @@ def test_a_locale_is_read_alike_whole_and_streamed(locale: str) -> None:
     names = recognizers.PACKS[locale]
     check = Screened([pii.Pii(names, locales=[locale])], hyperscan=False)
     text = " \n".join(text for name in names for text in SAMPLES[name])
-    watch, found = check.watch("user"), []
+    watch = check.watch("user")
+    found: list[Finding] = []
     for start in range(0, len(text), 7):
         found += watch.push(text[start : start + 7], end=start + 7 >= len(text)).findings
     assert rows(found) == rows(guarded(text, check))

@@ -182,7 +182,7 @@ def test_a_marker_says_that_a_text_is_material(model: Model) -> None:
 def told(model: Model, folder: Path, text: str) -> list[str]:
     """The pieces that the encoder reads of a text."""
     pieces = Pieces(folder / "encoder" / "tokenizer.json", read_card(folder / "encoder"))
-    return [pieces.tokenizer.id_to_token(i) for i in (model.ids(text, "speaker") or [])[1:-1]]
+    return [str(pieces.tokenizer.id_to_token(i)) for i in (model.ids(text, "speaker") or [])[1:-1]]
 
 
 @pytest.mark.parametrize(

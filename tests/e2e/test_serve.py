@@ -105,7 +105,8 @@ def workers(server: Server) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells a process's children there")
 def test_a_worker_that_is_killed_leaves_no_calls_behind(tmp_path: Path) -> None:
     """It is replaced, its calls are no longer under way, and the next ones work."""
-    config = "workers: 2\npools: {echo: {backends: [{kind: echo, pace: 200ms, chunk: 2}]}}\n"
+    baseline = Path(__file__).parents[2] / "policies" / "baseline.yaml"  # without models: new workers are there at once
+    config = f"workers: 2\npolicies: [{baseline}]\npools: {{echo: {{backends: [{{kind: echo, pace: 200ms, chunk: 2}}]}}}}\n"
     with serving(tmp_path, config=config) as server:
         stream = client(server).chat.completions.create(
             model="echo", messages=[{"role": "user", "content": "many words " * 20}], stream=True
