@@ -121,6 +121,7 @@ def test_a_worker_that_is_killed_leaves_no_calls_behind(tmp_path: Path) -> None:
         assert until(lambda: len(workers(server)) == 2)
         assert not set(before) & set(workers(server))
         assert {asked(server, "x") for _ in range(4)} == {"You said: x"}
+        stream.close()
 
 
 def test_a_stream_that_is_under_way_finishes_when_the_server_stops(tmp_path: Path) -> None:
