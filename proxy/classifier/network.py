@@ -76,7 +76,7 @@ class Encoder(nn.Module):
 
     def categories(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # B T H -> B labels
         """The logit of each category. Each weighs the tokens for itself: one sentence in a long text is not averaged away."""
-        weight = self.attend(x)  # B T L
+        weight: Tensor = self.attend(x)  # B T L
         if mask is not None:
             weight = weight.masked_fill(~mask[:, :, None], float("-inf"))
         value: Tensor = self.judge(x)  # B T L
