@@ -103,16 +103,19 @@ def mistyped(text: str, rng: random.Random) -> str:
 
 def batches(found: Sequence[Example], tokens: int, seed: int) -> Iterator[Batch]:
     """Batches of about `tokens` word pieces, in random order."""
-    rng = random.Random(seed)
-    order = sorted(range(len(found)), key=lambda i: len(found[i].ids) + rng.random() * 6)
+    for group in alike([len(each.ids) for each in found], tokens, random.Random(seed)):
+        yield batch([found[i] for i in group])
+
+
+def alike(lengths: Sequence[int], tokens: int, rng: random.Random) -> list[list[int]]:
+    """Texts of like length together, about `tokens` word pieces in a group; the groups in random order."""
     groups: list[list[int]] = [[]]
-    for i in order:
-        if groups[-1] and (len(groups[-1]) + 1) * len(found[i].ids) > tokens:
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i] + rng.random() * 6):
+        if groups[-1] and (len(groups[-1]) + 1) * lengths[i] > tokens:
             groups.append([])
         groups[-1].append(i)
     rng.shuffle(groups)
-    for group in groups:
-        yield batch([found[i] for i in group])
+    return groups
 
 
 def batch(found: Sequence[Example]) -> Batch:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from batches import CLS, SEP, WINDOW, padded
+from batches import CLS, SEP, WINDOW, alike, padded
 from card import put, table
 from judge import judge
 from rows import read, share
@@ -97,14 +97,7 @@ def token_batches(found: Sequence[Marked], tokens: int, seed: int) -> Iterator[T
     """Batches of about `tokens` word pieces, in random order, for ever."""
     rng = random.Random(seed)
     while True:
-        order = sorted(range(len(found)), key=lambda i: len(found[i].ids) + rng.random() * 6)
-        groups: list[list[int]] = [[]]
-        for i in order:
-            if groups[-1] and (len(groups[-1]) + 1) * len(found[i].ids) > tokens:
-                groups.append([])
-            groups[-1].append(i)
-        rng.shuffle(groups)
-        for group in groups:
+        for group in alike([len(each.ids) for each in found], tokens, rng):
             yield token_batch([found[i] for i in group])
 
 
