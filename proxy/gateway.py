@@ -22,7 +22,7 @@ from proxy.access import Access
 from proxy.audit import Record, Trail
 from proxy.backends import Answer, Backend, Pool
 from proxy.core import Action, Direction
-from proxy.dialects import Dialect, Reading
+from proxy.dialects import HIDDEN, Dialect, Reading
 from proxy.engine import Engine, Guard, Verdict
 from proxy.errors import AccessError, BackendBroken, BackendError, BackendRefused, CheckTimeout, RequestError
 from proxy.metrics import Metrics
@@ -136,6 +136,7 @@ class Call:
             raise RequestError(f"no such model; served here: {known}", status=404, code="model_not_found", param="model")
         self.guard = guard = gateway.engine.guard(record.principal.team, reading.model)
         record.revision = gateway.engine.policies.revision
+        self.refuse_hidden(guard, reading)
         verdict = await self.judge("prompt", guard, reading)
         self.extra += [
             (b"x-parapet-decision", verdict.decision.action.word.encode()),
@@ -150,6 +151,13 @@ class Call:
         if self.guarded is not None:
             await self.tell({"type": "http.response.body", "body": b""})
             await self.guarded.growing.finish()
+
+    def refuse_hidden(self, guard: Guard, reading: Reading) -> None:
+        """Text that nobody can read passes no rule that acts on prompts, unless the settings say so. Raises RequestError."""
+        if reading.hidden and self.gateway.settings.hidden_text == "refuse" and guard.acts("prompt"):
+            place, reason = next(iter(reading.hidden.items()))
+            self.skipped(reading.not_inspected)
+            raise RequestError(HIDDEN[reason], code="not_inspected", param=place)
 
     async def body(self) -> bytes:
         """The request's body. Raises RequestError when it is too large."""
@@ -244,7 +252,11 @@ class Call:
         self.record.outcome = "served"
         if verdict.decision.action == Action.BLOCK:
             self.record.outcome = "blocked_completion"
-            body = orjson.dumps(self.dialect.refuse(payload, verdict.decision.message))
+            refusal = self.dialect.refuse(payload, verdict.decision.message)
+            if refusal is None:
+                await self.refuse(verdict)
+                return
+            body = orjson.dumps(refusal)
         else:
             reading.write(verdict.texts)
             removed = self.dialect.redacted(payload, [reading.segments[index] for index in verdict.texts])
@@ -332,10 +344,11 @@ class Call:
             raise ClientLeft from None
 
     async def refuse(self, verdict: Verdict) -> None:
-        """A blocked prompt: an error in the dialect's shape."""
+        """A blocked prompt, or a completion that the dialect has no refusal for: an error in the dialect's shape."""
         decision = verdict.decision
+        places = self.record.prompt_places if decision.direction == "prompt" else self.record.completion_places
         found = (m.finding for m in decision.matches if m.finding and (m.policy, m.rule) == (decision.policy, decision.rule))
-        param = next((self.record.prompt_places[finding.segment] for finding in found), None)
+        param = next((places[finding.segment] for finding in found), None)
         await self.fail(400, decision.message, "content_filter", param, policy=decision.policy, rule=decision.rule)
 
     async def backend_failed(self, error: BackendError) -> None:

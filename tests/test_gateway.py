@@ -110,7 +110,7 @@ def test_what_was_not_inspected_is_counted(tmp_path: Path) -> None:
     async def main() -> None:
         parts = [{"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "hi"}, {"type": "input_audio"}]
         async with world(tmp_path, REDACT) as parapet:
-            await parapet.chat(messages=[{"role": "user", "content": parts}], documents=["x"])
+            await parapet.chat(messages=[{"role": "user", "content": parts}], x_documents=["x"])
             counted = {"image": 1, "audio": 1, "unknown_field": 1}
             assert parapet.records[0]["not_inspected"] == counted
             metrics = await parapet.metrics()

@@ -44,6 +44,7 @@ LEGAL = {
     "record": "/var/log/parapet.jsonl",
     "log_level": "debug",
     "log_format": "json",
+    "hidden_text": "pass",
     "shutdown_grace": "5s",
 }
 

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from proxy.dialects.base import Delta, Dialect, Event, Reading, Slot
+from proxy.dialects.base import HIDDEN, Delta, Dialect, Event, Reading, Slot
 from proxy.dialects.openai_chat import OpenAIChat
+from proxy.dialects.openai_completions import OpenAICompletions
+from proxy.dialects.openai_embeddings import OpenAIEmbeddings
+from proxy.dialects.openai_images import OpenAIImages
+from proxy.dialects.rerank import Rerank
 
-DIALECTS: dict[str, Dialect] = {dialect.path: dialect for dialect in (OpenAIChat(),)}
+ALL: tuple[Dialect, ...] = (OpenAIChat(), OpenAICompletions(), OpenAIEmbeddings(), OpenAIImages(), Rerank())
+DIALECTS: dict[str, Dialect] = {dialect.path: dialect for dialect in ALL}
 
-__all__ = ["DIALECTS", "Delta", "Dialect", "Event", "OpenAIChat", "Reading", "Slot"]
+__all__ = [
+    "DIALECTS",
+    "HIDDEN",
+    "Delta",
+    "Dialect",
+    "Event",
+    "OpenAIChat",
+    "OpenAICompletions",
+    "OpenAIEmbeddings",
+    "OpenAIImages",
+    "Reading",
+    "Rerank",
+    "Slot",
+]

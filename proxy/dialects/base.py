@@ -15,6 +15,10 @@ DEPTH = 64  # levels of a payload that are looked at for text
 LONG_NUMBER = 10**6  # a number of seven digits or more may be somebody's
 MOST_TEXTS = 65_536  # in one payload; the setting max_segments says how many are judged
 MOST_PARTS = 10_000  # of a value that is not read, and looked at for text only to be counted
+HIDDEN = {  # what is said of a text that cannot be read, by the reason that it is counted under
+    "tokens": "tokens cannot be read here, and so not be checked; send the text itself",
+    "embeddings": "embeddings cannot be read here, and so not be checked; send the text itself",
+}
 WORD = re.compile(r"[A-Za-z_$-]*")  # what is a name and nothing else
 
 
@@ -61,6 +65,7 @@ class Reading:
     segments: list[Segment] = field(default_factory=list)
     slots: list[Slot] = field(default_factory=list)
     not_inspected: dict[str, int] = field(default_factory=dict)
+    hidden: dict[str, str] = field(default_factory=dict)  # what reaches the model as text and cannot be read: place, and why
     model: str = ""
     stream: bool = False
     payload: Json = field(default_factory=dict)
@@ -97,6 +102,11 @@ class Reading:
     def skip(self, reason: str) -> None:
         """A part that no check can read."""
         self.not_inspected[reason] = self.not_inspected.get(reason, 0) + 1
+
+    def hide(self, reason: str, place: str) -> None:
+        """A text that reaches the model in a form that nobody can read here; policies that act on prompts refuse it."""
+        self.hidden[place] = reason
+        self.skip(reason)
 
     def write(self, texts: Mapping[int, str]) -> None:
         """Write changed texts, by the index of their segment, into the payload that was read."""
@@ -171,8 +181,8 @@ class Dialect(Protocol):
         """An error in this dialect's shape."""
         ...
 
-    def refuse(self, payload: Json, message: str) -> Json:
-        """The refusal that stands in the place of a whole completion."""
+    def refuse(self, payload: Json, message: str) -> Json | None:
+        """The refusal that stands in the place of a whole completion; None where the API has no word for one: it is an error."""
         ...
 
     def read_event(self, payload: object) -> Event:

@@ -8,6 +8,7 @@ from typing import Any
 from proxy.core import Role, Segment
 from proxy.dialects.base import Event, Json, Reading
 from proxy.dialects.openai_chunk import read_chunk
+from proxy.dialects.openai_shape import REPEATS, OpenAIShape, answer_of, read_prompt_repeat, redacted_choices, request_of, unknown
 from proxy.dialects.values import read_field, read_values
 from proxy.errors import BackendBroken, RequestError
 
@@ -24,22 +25,27 @@ REQUEST_FIELDS = frozenset(  # what is read below, and what carries no text for 
     "frequency_penalty logit_bias top_logprobs seed tools tool_choice parallel_tool_calls functions function_call prediction "
     "response_format metadata stop user modalities service_tier store reasoning_effort verbosity audio safety_identifier "
     "prompt_cache_key top_k min_p repetition_penalty length_penalty use_beam_search best_of ignore_eos "
-    "skip_special_tokens".split()
+    "skip_special_tokens prompt_cache_retention".split()
 )
-CHOSEN = "tool_choice function_call audio modalities stream_options service_tier reasoning_effort verbosity".split()
+CHOSEN = (  # by the application; the second line and the third are extensions of vLLM, NIM and SGLang
+    "tool_choice function_call audio modalities stream_options service_tier reasoning_effort verbosity web_search_options "
+    "guided_json guided_regex guided_choice guided_grammar guided_whitespace_pattern guided_decoding_backend structured_outputs "
+    "chat_template chat_template_kwargs regex json_schema ebnf bad_words nvext priority mm_processor_kwargs".split()
+)
+READ_FIELDS = REQUEST_FIELDS | frozenset((*CHOSEN, "documents"))
 KEPT = ("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier")
-ANSWER_FIELDS = frozenset((*KEPT, "choices"))
-CHOICE_FIELDS = frozenset(("index", "message", "finish_reason", "logprobs", "stop_reason"))
+ANSWER_FIELDS = frozenset((*KEPT, *REPEATS, "choices"))
+CHOICE_FIELDS = frozenset((*REPEATS, "index", "message", "finish_reason", "stop_reason"))
 IDENTIFIERS = frozenset(("role", "tool_call_id"))
 SPOKEN: dict[str, Role | None] = {"name": None, "refusal": None, "reasoning": "reasoning", "reasoning_content": "reasoning"}
+NOTES: dict[str, Role | None] = {"annotations": None, "reasoning_details": "reasoning"}  # lists of objects with texts in them
 PARTS = {"image_url": "image", "image": "image", "input_audio": "audio", "audio": "audio", "video_url": "video", "file": "file"}
 TEXT_PARTS = frozenset(("text", "refusal", "thinking", "input_text", "output_text"))
 TEXT_KEYS: dict[str, Role | None] = {"text": None, "refusal": None, "thinking": "reasoning"}
 PLAIN_KEYS = frozenset(("type", "cache_control"))
-ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
-class OpenAIChat:
+class OpenAIChat(OpenAIShape):
     """The dialect; it has no state."""
 
     name = "openai-chat"
@@ -47,31 +53,22 @@ class OpenAIChat:
 
     def read(self, payload: object) -> Reading:
         """The texts of a request. Raises RequestError."""
-        if not isinstance(payload, dict):
-            raise RequestError("the body must be a JSON object")
-        model, stream, messages = payload.get("model"), payload.get("stream"), payload.get("messages")
-        if not isinstance(model, str) or not model:
-            raise RequestError("model must be text and not empty", param="model")
-        if stream is not None and not isinstance(stream, bool):
-            raise RequestError("stream must be true or false", param="stream")
+        reading = request_of(payload)
+        payload = reading.payload
+        messages = payload.get("messages")
         if not isinstance(messages, list) or not messages:
             raise RequestError("messages must be a list of at least one message", param="messages")
-        reading = Reading(model=model, stream=stream is True, payload=payload)
         for index, message in enumerate(messages):
             place = f"messages[{index}]"
             read_message(reading, message, role_of(message, place), place)
         read_tools(reading, payload)
         read_settings(reading, payload)
-        for key in payload.keys() - REQUEST_FIELDS:
-            reading.pass_over(payload[key])
+        unknown(reading, payload, READ_FIELDS)
         return reading
 
     def read_answer(self, payload: object) -> Reading:
         """The texts of all choices of a whole completion. Raises BackendBroken."""
-        listed = payload.get("choices") if isinstance(payload, dict) else None
-        if not isinstance(payload, dict) or not isinstance(listed, list):
-            raise BackendBroken("the backend's answer is not a chat completion: it has no choices")
-        reading = Reading(payload=payload)
+        reading, listed = answer_of(payload, "choices", "chat completion")
         for index, choice in enumerate(listed):
             message = choice.get("message") if isinstance(choice, dict) else None
             if not isinstance(message, dict):
@@ -80,46 +77,14 @@ class OpenAIChat:
                 read_message(reading, message, "assistant", f"choices[{index}].message")
             except RequestError as error:
                 raise BackendBroken(f"the backend's answer is not a chat completion: {error}") from None
-            for key in choice.keys() - CHOICE_FIELDS:
-                reading.pass_over(choice[key])
-        for key in payload.keys() - ANSWER_FIELDS:
-            reading.pass_over(payload[key])
-        return reading
-
-    def read_error(self, payload: object) -> Reading | None:
-        """An error as OpenAI, vLLM (`object: error`), TGI (`error` is a text) and FastAPI (`detail`) write it."""
-        if not isinstance(payload, dict):
-            return None
-        error = payload.get("error", payload.get("detail"))
-        if payload.get("object") == "error":
-            error = {key: value for key, value in payload.items() if key != "object"}
-        if isinstance(error, str):
-            error = {"message": error}
-        if not isinstance(error, dict) or not isinstance(error.get("message"), str):
-            return None
-        error = {"type": "backend_error", "param": None, "code": None} | error
-        reading = Reading(payload={"error": error})
-        read_values(reading, error, "assistant", "error")
+            unknown(reading, choice, CHOICE_FIELDS)
+        read_prompt_repeat(reading, reading.payload, "")
+        unknown(reading, reading.payload, ANSWER_FIELDS)
         return reading
 
     def redacted(self, payload: Json, changed: Sequence[Segment]) -> list[str]:
-        """Log-probabilities repeat the text token by token: those of choices whose text was changed go."""
-        touched = {segment.place.partition(".")[0] for segment in changed}
-        removed = []
-        for index, choice in enumerate(payload["choices"]):
-            if f"choices[{index}]" in touched and choice.get("logprobs"):
-                choice["logprobs"] = None
-                removed.append("logprobs")
-        return removed
-
-    def error(
-        self, message: str, *, status: int, code: str, param: str | None, request_id: str, policy: str = "", rule: str = ""
-    ) -> Json:
-        """An error as OpenAI's SDKs expect it."""
-        kind = "backend_error" if code.startswith("backend") else ERROR_TYPES.get(status)
-        kind = kind or ("invalid_request_error" if status < 500 else "server_error")
-        body: Json = {"message": message, "type": kind, "param": param, "code": code, "request_id": request_id}
-        return {"error": body | {"policy": policy, "rule": rule} if rule else body}
+        """What repeats changed texts token by token goes, and the sound of a transcript that was changed."""
+        return redacted_choices(payload, changed) + silenced(payload, changed)
 
     def refuse(self, payload: Json, message: str) -> Json:
         """Every choice becomes a refusal; of the rest only what holds no text is kept."""
@@ -136,14 +101,7 @@ class OpenAIChat:
             raise BackendBroken("the backend's stream has an event that is no object")
         if payload.get("error") is None and payload.get("object") != "error":
             return read_chunk(payload)
-        reading = self.read_error(payload)
-        if reading is None:
-            raise BackendBroken("the backend's stream ended with an error")
-        return Event.of_error(reading)
-
-    def group(self, channel: Hashable) -> Hashable:
-        """The choice that a channel belongs to."""
-        return channel[0] if isinstance(channel, tuple) else channel
+        return self.read_failure(payload)
 
     def remainder(self, like: Json, texts: Iterable[tuple[Hashable, str]]) -> list[Json]:
         """One chunk for each channel that still has text to show."""
@@ -180,6 +138,8 @@ def read_message(reading: Reading, message: Any, role: Role, place: str) -> None
             read_function(reading, each, f"{place}.function_call")
         elif key == "audio":
             read_audio(reading, each, f"{place}.audio")
+        elif key in NOTES and isinstance(each, list):
+            read_values(reading, each, NOTES[key] or role, f"{place}.{key}")
         else:
             reading.pass_over(each)
 
@@ -292,6 +252,20 @@ def read_settings(reading: Reading, payload: Json) -> None:
     for key in CHOSEN:
         if key in payload:
             read_field(reading, payload, key, "system")
+    if "documents" in payload:  # that vLLM's chat templates put before the messages
+        read_field(reading, payload, "documents", "document")
+
+
+def silenced(payload: Json, changed: Sequence[Segment]) -> list[str]:
+    """Take out the sound of answers whose transcript was changed: it says what stood there."""
+    removed = []
+    for index, choice in enumerate(payload["choices"]):
+        audio = choice["message"].get("audio")
+        changes = any(segment.place == f"choices[{index}].message.audio.transcript" for segment in changed)
+        if changes and isinstance(audio, dict) and audio.get("data"):
+            audio["data"] = ""
+            removed.append("audio")
+    return removed
 
 
 def delta_of(channel: tuple[Any, ...], text: str) -> Json:

@@ -6,13 +6,14 @@ from typing import Any
 
 from proxy.core import Role
 from proxy.dialects.base import Delta, Event, Json, Reading, Slot, has_text
+from proxy.dialects.openai_shape import REPEATS, repeats_of
 from proxy.dialects.values import read_values
 from proxy.errors import BackendBroken
 
 CHUNK_FIELDS = frozenset(  # `obfuscation` is padding of random length, `provider` the name of a company
     "id object created model choices usage system_fingerprint service_tier obfuscation provider error".split()
-)
-CHOICE_FIELDS = frozenset(("index", "delta", "finish_reason", "logprobs"))
+).union(REPEATS)
+CHOICE_FIELDS = frozenset((*REPEATS, "index", "delta", "finish_reason"))
 PIECES: dict[str, Role] = {
     "content": "assistant",
     "refusal": "assistant",
@@ -28,6 +29,7 @@ def read_chunk(payload: Json) -> Event:
     if not isinstance(choices, list | tuple):
         raise BackendBroken("the backend's stream has a chunk whose choices are no list")
     event.other = not choices or bool(payload.get("usage"))
+    event.repeats += repeats_of(payload)
     notice(event, payload, CHUNK_FIELDS)
     for choice in choices:
         if not isinstance(choice, dict):
@@ -39,8 +41,7 @@ def read_chunk(payload: Json) -> Event:
             read_delta(event, index, delta)
         elif delta is not None:
             raise BackendBroken("the backend's stream has a delta that is no object")
-        if choice.get("logprobs"):
-            event.repeats.append(Slot(choice, "logprobs"))
+        event.repeats += repeats_of(choice)
         if choice.get("finish_reason"):  # some servers send an empty text in its place until the end
             event.ending.append(index)
             event.other = True
@@ -85,6 +86,8 @@ def read_delta(event: Event, index: int, delta: Json) -> None:
             read_function(event, (index, "function_call"), value, f"choices[{index}].function_call")
         elif key == "audio" and isinstance(value, dict):
             read_audio(event, index, value)
+        elif key == "annotations" and isinstance(value, list):
+            read_whole(event, (index, key), value, f"choices[{index}].annotations")
         else:
             event.other = True
             if key != "role" and has_text(value):
@@ -107,6 +110,8 @@ def read_audio(event: Event, index: int, audio: Json) -> None:
     """A spoken answer: its transcript is read, its sound is not."""
     event.not_inspected.append("audio")
     event.other = True
+    if audio.get("data"):
+        event.repeats.append(Slot(audio, "data"))  # the sound says what the transcript says
     if isinstance(audio.get("transcript"), str) and audio["transcript"]:
         place = f"choices[{index}].audio.transcript"
         event.deltas.append(Delta((index, "transcript"), Slot(audio, "transcript"), audio["transcript"], "assistant", place))
@@ -141,11 +146,18 @@ def read_function(event: Event, channel: tuple[Any, ...], function: Json, place:
         elif value:
             event.other = True
             if isinstance(value, dict | list):
-                reading = Reading()
-                read_values(reading, value, "assistant", where)
-                pairs = zip(reading.segments, reading.slots, strict=True)
-                event.deltas += [Delta(channel, slot, text.text, text.role, text.place, once=True) for text, slot in pairs]
+                read_whole(event, channel, value, where)
             elif key == "name" and isinstance(value, str):
                 event.deltas.append(Delta((*channel, "name"), slot, value, "assistant", where, once=True))
             elif has_text(value):
                 event.not_inspected.append("unknown_field")
+
+
+def read_whole(event: Event, channel: tuple[Any, ...], value: Any, place: str) -> None:
+    """Texts at any depth of a value that comes at once."""
+    event.other = True
+    reading = Reading()
+    read_values(reading, value, "assistant", place)
+    pairs = zip(reading.segments, reading.slots, strict=True)
+    event.deltas += [Delta(channel, slot, text.text, text.role, text.place, once=True) for text, slot in pairs]
+    event.not_inspected += list(reading.not_inspected)

@@ -10,7 +10,8 @@ from proxy.dialects.base import DEPTH, Json, Reading
 VOCABULARY = frozenset(  # keys that places may name: others are the caller's words, and places go into records
     "name description title type function custom parameters properties items prefixItems enum const default example examples "
     "required anyOf oneOf allOf not $ref $defs $schema $id definitions format pattern json_schema schema strict grammar "
-    "definition syntax additionalProperties patternProperties message param code".split()
+    "definition syntax additionalProperties patternProperties message param code text title url url_citation content "
+    "summary".split()
 )
 SCHEMA_VALUES = frozenset("object string number integer boolean array null function custom json_schema json_object text".split())
 

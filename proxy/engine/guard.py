@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from proxy.core import DEADLINE, Action, CheckKind, Decision, Direction, Failure, Finding, Report, Segment, Waiting
 from proxy.engine.growing import Growing
-from proxy.engine.plan import Combine, Plan, Planner, Unit
+from proxy.engine.plan import Combine, Plan, Planner, Unit, binds
 from proxy.errors import CheckError, CheckOverloaded
 from proxy.metrics import Metrics
 from proxy.policy import Policy, PolicySet, decide
@@ -111,6 +111,10 @@ class Guard:
     def names(self) -> str:
         """The policies as the wire names them: name@digest, separated by commas."""
         return ",".join(f"{policy.name}@{policy.digest}" for policy in self.policies)
+
+    def acts(self, direction: Direction) -> bool:
+        """Whether some rule may replace or refuse what goes in this direction."""
+        return any(direction in rule.directions and binds(rule) for policy in self.policies for rule in policy.rules)
 
     async def judge(self, direction: Direction, segments: Sequence[Segment]) -> Verdict:
         """Run the checks of this direction over texts that are all there, and decide."""

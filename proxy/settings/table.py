@@ -169,6 +169,11 @@ class Settings:
     keys: Keys = setting("who may call; without any, everyone may, as a principal without name, app and team", tuple)
     max_body: Size = setting("the largest request that is read", 32 * 2**20)
     max_segments: Count = setting("the most pieces of text in one request", 8192)
+    hidden_text: Literal["refuse", "pass"] = setting(
+        "what becomes of prompts with text that cannot be read here (tokens, embeddings, turns that only the backend has) under "
+        "rules that redact or block prompts; pass counts it as not inspected",
+        "refuse",
+    )
     connect_timeout: Positive = setting("how long a connection to a backend may take", 5.0)
     first_byte_timeout: Positive = setting("how long a backend may take until its answer begins", 300.0)
     idle_timeout: Positive = setting("how long a backend may pause within its answer", 60.0)

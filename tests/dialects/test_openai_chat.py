@@ -71,6 +71,11 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "metadata.type": request(metadata={"type": PLANT}),
     "safety_identifier": request(safety_identifier=PLANT),
     "prompt_cache_key": request(prompt_cache_key=PLANT),
+    "documents[0].title": request(documents=[{"title": PLANT, "text": "a"}]),
+    "guided_regex": request(guided_regex=PLANT),
+    "guided_json.properties[0].description": request(guided_json={"properties": {"x": {"description": PLANT}}}),
+    "chat_template_kwargs[0]": request(chat_template_kwargs={"persona": PLANT}),
+    "structured_outputs[0][1]": request(structured_outputs={"choice": ["a", PLANT]}),
 }
 
 
@@ -91,6 +96,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
     f"{A}.tool_calls[0].custom.input": answer(tool_calls=[{"id": "1", "custom": {"input": PLANT}}]),
     f"{A}.function_call.arguments": answer(function_call={"name": "f", "arguments": PLANT}),
     f"{A}.audio.transcript": answer(content=None, audio={"transcript": PLANT, "data": "AAAA"}),
+    f"{A}.annotations[0].url_citation.title": answer(
+        content="a", annotations=[{"type": "url_citation", "url_citation": {"title": PLANT}}]
+    ),
+    f"{A}.reasoning_details[0].text": answer(content="a", reasoning_details=[{"type": "reasoning.text", "text": PLANT}]),
 }
 
 
@@ -151,7 +160,7 @@ def test_every_role_is_known(role: str, seen: str) -> None:
         (message(content="a", reasoning_content=[PLANT]), {"unknown_field": 1}),
         (message(tool_calls=[{"function": {"name": "f", "arguments": "{}", "x": PLANT}}]), {"unknown_field": 1}),
         (message(tool_calls=[{"function": PLANT}, {"mcp": {"x": PLANT}}]), {"unknown_field": 2}),
-        (request(documents=[{"text": PLANT}], seed=1, top_k=5, x=None, y=0.5), {"unknown_field": 1}),
+        (request(x_documents=[{"text": PLANT}], seed=1, top_k=5, x=None, y=0.5), {"unknown_field": 1}),
         (request(prediction=[PLANT]), {"unknown_field": 1}),
     ],
 )
@@ -162,8 +171,8 @@ def test_what_no_check_can_read_is_counted(payload: dict[str, Any], counted: dic
 
 def test_unknown_fields_of_an_answer_are_counted() -> None:
     """At the top, in a choice, in its message."""
-    payload = answer(content="a", annotations=[{"url": PLANT}])
-    payload["prompt_logprobs"] = [PLANT]
+    payload = answer(content="a", x_annotations=[{"url": PLANT}])
+    payload["x_prompt"] = [PLANT]
     payload["choices"][0]["text"] = PLANT
     assert CHAT.read_answer(payload).not_inspected == {"unknown_field": 3}
 
@@ -180,6 +189,37 @@ def test_unknown_fields_of_an_answer_are_counted() -> None:
 def test_what_no_check_can_read_of_a_stream_is_counted(delta: dict[str, Any], counted: list[str]) -> None:
     """As in a whole answer."""
     assert CHAT.read_event({"choices": [{"index": 0, "delta": delta}]}).not_inspected == counted
+
+
+def test_what_repeats_a_changed_text_goes() -> None:
+    """Log-probabilities and tokens of the choice and the prompt, and the sound of a transcript; other choices keep theirs."""
+    payload = answer(content=None, audio={"transcript": PLANT, "data": "AAAA"})
+    for choice in payload["choices"]:
+        choice |= {"logprobs": {"content": [{"token": PLANT}]}, "token_ids": [1, 2]}
+    payload["prompt_token_ids"] = [3]
+    reading = CHAT.read_answer(payload)
+    assert CHAT.redacted(payload, []) == []
+    removed = CHAT.redacted(payload, [reading.segments[index] for index in planted(reading)])
+    assert sorted(removed) == ["audio", "logprobs", "tokens", "tokens"]
+    assert payload["choices"][0]["token_ids"] == [1, 2]
+    assert PLANT not in str(payload["choices"][1]["logprobs"])
+    assert payload["choices"][1]["message"]["audio"]["data"] == ""
+
+
+def test_the_prompt_in_log_probabilities_is_read_as_one_text_and_goes_when_it_changes() -> None:
+    """vLLM lists the tokens of the prompt: a text cut into tokens is found; what has another shape is counted."""
+    payload = answer(content="a")
+    payload["prompt_logprobs"] = [
+        None,
+        {"1": {"decoded_token": "plan"}, "2": {"decoded_token": "x"}},
+        {"3": {"decoded_token": "ted"}},
+    ]
+    reading = CHAT.read_answer(payload)
+    [index] = planted(reading)
+    assert reading.segments[index].place == "prompt_logprobs"
+    reading.write({index: "<CHANGED>"})
+    assert payload["prompt_logprobs"] is None
+    assert CHAT.read_answer(answer(content="a") | {"prompt_logprobs": "odd"}).not_inspected == {"logprobs": 1}
 
 
 def test_places_do_not_quote_the_caller() -> None:

@@ -1,0 +1,170 @@
+"""What OpenAI's APIs have in common: a request with a model, errors, and choices whose texts are repeated token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+from proxy.core import Role, Segment
+from proxy.dialects.base import Event, Json, Reading, Slot
+from proxy.dialects.values import read_values
+from proxy.errors import BackendBroken, RequestError
+
+ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+REPEATS = {  # what repeats a text token by token, and what it is counted as when it is taken out
+    "logprobs": "logprobs",
+    "token_ids": "tokens",
+    "prompt_logprobs": "logprobs",
+    "prompt_token_ids": "tokens",
+}
+
+
+class OpenAIShape:
+    """A dialect with OpenAI's errors and without a stream."""
+
+    name = ""
+    path = ""
+
+    def read_error(self, payload: object) -> Reading | None:
+        """An error as OpenAI, vLLM (`object: error`), TGI (`error` is a text) and FastAPI (`detail`) write it."""
+        if not isinstance(payload, dict):
+            return None
+        error = payload.get("error", payload.get("detail"))
+        if payload.get("object") == "error":
+            error = {key: value for key, value in payload.items() if key != "object"}
+        if isinstance(error, str):
+            error = {"message": error}
+        if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+            return None
+        error = {"type": "backend_error", "param": None, "code": None} | error
+        reading = Reading(payload={"error": error})
+        read_values(reading, error, "assistant", "error")
+        return reading
+
+    def error(
+        self, message: str, *, status: int, code: str, param: str | None, request_id: str, policy: str = "", rule: str = ""
+    ) -> Json:
+        """An error as OpenAI's SDKs expect it."""
+        kind = "backend_error" if code.startswith("backend") else ERROR_TYPES.get(status)
+        kind = kind or ("invalid_request_error" if status < 500 else "server_error")
+        body: Json = {"message": message, "type": kind, "param": param, "code": code, "request_id": request_id}
+        return {"error": body | ({"policy": policy, "rule": rule} if rule else {})}
+
+    def redacted(self, payload: Json, changed: Sequence[Segment]) -> list[str]:  # noqa: ARG002 - as other dialects have it
+        """Nothing repeats a text here."""
+        return []
+
+    def read_failure(self, payload: Json) -> Event:
+        """The event of a backend's error. Raises BackendBroken for one that says nothing."""
+        reading = self.read_error(payload)
+        if reading is None:
+            raise BackendBroken("the backend's stream ended with an error")
+        return Event.of_error(reading)
+
+    def read_event(self, payload: object) -> Event:  # noqa: ARG002 - as other dialects have it
+        """There is no stream. Raises BackendBroken."""
+        raise BackendBroken("the backend sent a stream where this API has none")
+
+    def group(self, channel: Hashable) -> Hashable:
+        """The group that a channel belongs to."""
+        return channel[0] if isinstance(channel, tuple) else channel
+
+    def remainder(self, like: Json, texts: Iterable[tuple[Hashable, str]]) -> list[Json]:  # noqa: ARG002 - the same
+        """There is no stream."""
+        return []
+
+    def cut(self, like: Json, groups: Iterable[Hashable], message: str) -> list[Json]:  # noqa: ARG002 - the same
+        """There is no stream."""
+        return []
+
+
+def request_of(payload: object) -> Reading:
+    """A request with its model, and whether it asks for a stream; no text of it is read yet. Raises RequestError."""
+    if not isinstance(payload, dict):
+        raise RequestError("the body must be a JSON object")
+    model, stream = payload.get("model"), payload.get("stream")
+    if not isinstance(model, str) or not model:
+        raise RequestError("model must be text and not empty", param="model")
+    if stream is not None and not isinstance(stream, bool):
+        raise RequestError("stream must be true or false", param="stream")
+    return Reading(model=model, stream=stream is True, payload=payload)
+
+
+def answer_of(payload: object, lists: str, what: str) -> tuple[Reading, list[Any]]:
+    """A whole answer, and the list that it is about. Raises BackendBroken."""
+    listed = payload.get(lists) if isinstance(payload, dict) else None
+    if not isinstance(payload, dict) or not isinstance(listed, list):
+        raise BackendBroken(f"the backend's answer is no {what}: it has no {lists}")
+    return Reading(payload=payload), listed
+
+
+def unknown(reading: Reading, holder: Json, known: Iterable[str]) -> None:
+    """Fields that are not known are relayed, and counted when there is text in them."""
+    for key in holder.keys() - known:
+        reading.pass_over(holder[key])
+
+
+def read_tokens(reading: Reading, listed: list[Any], place: str) -> None:
+    """Of a list of texts, the tokens among them, or lists of them: nobody can read those without the model's own tokenizer.
+
+    Raises RequestError for anything else.
+    """
+    kinds = {type(each) for each in listed}
+    if kinds - {str, int, list} or not kinds or (int in kinds and len(kinds) > 1):
+        raise RequestError("expected a text, a list of texts or a list of tokens", param=place)
+    inner = [each for each in listed if isinstance(each, list)]
+    if not all(type(token) is int for each in inner for token in each):
+        raise RequestError("expected whole numbers as tokens", param=place)
+    if inner or int in kinds:
+        reading.hide("tokens", place)
+
+
+def take_out(holder: Json) -> list[str]:
+    """Take out what repeats the texts of a choice, or of the whole answer; what it is counted as."""
+    taken = [key for key in REPEATS if holder.get(key)]
+    for key in taken:
+        holder[key] = None
+    return [REPEATS[key] for key in taken]
+
+
+def repeats_of(holder: Json) -> list[Slot]:
+    """What repeats the texts of a piece of a stream."""
+    return [Slot(holder, key) for key in REPEATS if holder.get(key)]
+
+
+def redacted_choices(payload: Json, changed: Sequence[Segment]) -> list[str]:
+    """What is taken out of choices whose texts were changed, and of the answer if any was."""
+    touched = {segment.place.partition(".")[0] for segment in changed}
+    removed = take_out(payload) if touched else []
+    for index, choice in enumerate(payload["choices"]):
+        if f"choices[{index}]" in touched:
+            removed += take_out(choice)
+    return removed
+
+
+def read_prompt_repeat(reading: Reading, holder: Json, place: str, role: Role = "user") -> None:
+    """`prompt_logprobs`, as vLLM has them: the prompt token by token, which is read as one text and taken out if that changes."""
+    tokens = holder.get("prompt_logprobs")
+    if not tokens:
+        return
+    pieces = [decoded(each) for each in tokens if each is not None] if isinstance(tokens, list) else [None]
+    if None in pieces:
+        reading.skip("logprobs")
+    text = "".join(piece or "" for piece in pieces)
+    if text:
+        reading.take(Segment(text, role, f"{place}prompt_logprobs"), Whole(holder, "prompt_logprobs"))
+
+
+def decoded(token: object) -> str | None:
+    """The text of a token of the prompt: the first of those that are listed for its place."""
+    first = next(iter(token.values()), None) if isinstance(token, dict) else None
+    text = first.get("decoded_token") if isinstance(first, dict) else None
+    return text if isinstance(text, str) else None
+
+
+class Whole(Slot):
+    """Where something stands that repeats a text and cannot be changed with it: it is taken out."""
+
+    def write(self, text: str | None) -> None:  # noqa: ARG002 - nothing takes its place
+        """Take it out."""
+        self.holder[self.key] = None
