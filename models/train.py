@@ -46,6 +46,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--round", type=int, default=1, choices=(1, 2), help="2: a shorter one from where 1 ended, on material above all"
     )
+    parser.add_argument("--start", type=Path, help="weights to begin with, as a run leaves them; left out: those of the base")
     parser.add_argument("--without-own", action="store_true", help="the given data alone, to see what ours adds")
     parser.add_argument("--leave-out", nargs="*", default=[], help="sources to leave out as well, to see what they add")
     parser.add_argument("--seed", type=int, default=7)
@@ -102,8 +103,8 @@ class Run:
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
         self.net.to(args.device)
-        if args.round > 1:
-            self.net.load_state_dict(torch.load(args.run / "mean.pt", map_location=args.device))
+        if start := args.start or (args.run / "mean.pt" if args.round > 1 else None):
+            self.net.load_state_dict(torch.load(start, map_location=args.device))
         self.mean = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
         self.optimizer = torch.optim.AdamW(parameters(self.net, args.rate, args.frozen), weight_decay=0.01, betas=(0.9, 0.98))
         self.done, self.spent = 0, 0.0
@@ -181,7 +182,7 @@ def main() -> None:
     train = [row for row in train if row.source not in args.leave_out]
     if args.round > 1:
         train = second(train, args.seed)
-    ner, _ = marked(args.data, run.tokenizer, args.seed) if args.entities_every else ([], [])
+    ner = marked(args.data, run.tokenizer, args.seed) if args.entities_every else []
     size = sum(min(WINDOW, len(row.text) / 3.6 + 3) for row in train)
     total = int(args.epochs * size / args.tokens * (1 + 1 / max(1, args.entities_every)) * 1.04)
     print(f"{len(train)} texts, {len(ner)} with entities, about {total} batches on {args.device}", flush=True)

@@ -152,7 +152,8 @@ class CheckKind:
 
     `options` is the pydantic model of a rule's `with`; its field `select` lists the categories that the rule is about,
     and `defaults` are those it is about when it names none. `build` makes the check for the categories that some rule
-    needs. Two rules whose other options are equal share one check. `joins`: it shares its pass over the text with others that do.
+    needs, or several under one name where categories are found in different ways. Two rules whose other options are
+    equal share one check. `joins`: it shares its pass over the text with others that do.
     `levels` says which score each level of a rule asks for, by category and role; it raises ParapetError when nobody can say.
     `floor`: it reports no finding with a lower score, so that a rule with a lower threshold is refused.
     """
@@ -163,7 +164,7 @@ class CheckKind:
     defaults: tuple[str, ...]
     options: type[Any]
     select: str
-    build: Callable[[Any, frozenset[str], str], Check]
+    build: Callable[[Any, frozenset[str], str], Check | tuple[Check, ...]]
     description: str = ""
     joins: bool = False
     levels: Callable[[Any, Level], Thresholds] | None = None

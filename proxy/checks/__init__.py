@@ -17,7 +17,7 @@ def catalogue(settings: Settings | None = None, meter: Meter | None = None) -> M
     """All checks by name; those that a classifier judges take its place and its bounds from the settings, and tell `meter`."""
     classifiers = Classifiers(settings or Settings(), meter or Silent())
     kinds = (
-        pii.KIND,
+        pii.kind(classifiers),
         credentials.KIND,
         works.KIND,
         misuse.kind(classifiers),

@@ -1,4 +1,4 @@
-"""Personal data, found by Presidio's recognizers without a model: patterns, checksums, context words.
+"""Personal data: by Presidio's recognizers (patterns, checksums, context words), and names by the encoder's token head.
 
 Presidio's recognizers and their validation find; the words before a match, and the way a phone number is written, say how much a
 match is worth (`context`, `phones`). The screen only spares the recognizers the text in which none of their expressions can
@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from proxy.checks import context, phones
+from proxy.checks.names import FOUND, NAMES, named
 from proxy.checks.phones import REACH, numbers_alone
-from proxy.checks.recognizers import ENTITIES, HOMES, INTERNATIONAL, LOCALES, expressions, presidio, recognizers, usual
+from proxy.checks.recognizers import ENTITIES as PATTERNED
+from proxy.checks.recognizers import HOMES, INTERNATIONAL, LOCALES, expressions, presidio, recognizers, usual
 from proxy.checks.screen import Screened
-from proxy.core import CheckKind, Finding
+from proxy.classifier import Classifiers
+from proxy.core import Check, CheckKind, Finding
 from proxy.errors import CheckTimeout
 
 if TYPE_CHECKING:
     from presidio_analyzer import RecognizerResult
 
+ENTITIES = tuple(sorted({*PATTERNED, *NAMES}))
 USUAL = ("us",)  # the locales of a rule that names none
 DEFAULTS = usual(USUAL)
 NEUTRAL = frozenset("CREDIT_CARD CRYPTO EMAIL_ADDRESS IBAN_CODE URL UUID MAC_ADDRESS".split())  # structure proves them
@@ -147,19 +151,25 @@ def worth(text: str, result: RecognizerResult, said: context.Spoken, *, passed: 
     return round(score, 4)
 
 
-def build(options: PiiOptions, entities: frozenset[str], variant: str) -> Screened:
-    """The check for `entities`."""
-    return Screened([Pii(entities, variant, options.locales)])
+def kind(classifiers: Classifiers) -> CheckKind:
+    """The check, with where the encoder comes from."""
 
+    def build(options: PiiOptions, entities: frozenset[str], variant: str) -> tuple[Check, ...]:
+        made: list[Check] = []
+        if patterned := entities & set(PATTERNED):
+            made.append(Screened([Pii(patterned, variant, options.locales)]))
+        if names := entities & FOUND:
+            made.append(named(classifiers, names, variant))
+        return tuple(made)
 
-KIND = CheckKind(
-    name="pii",
-    family="privacy",
-    categories=ENTITIES,
-    defaults=DEFAULTS,
-    options=PiiOptions,
-    select="entities",
-    build=build,
-    description="Personal data by pattern, checksum and context words (Presidio, without a model).",
-    joins=True,
-)
+    return CheckKind(
+        name="pii",
+        family="privacy",
+        categories=ENTITIES,
+        defaults=DEFAULTS,
+        options=PiiOptions,
+        select="entities",
+        build=build,
+        description="Personal data by pattern, checksum and context words (Presidio), and names, once asked for, by the encoder.",
+        joins=True,
+    )

@@ -3,12 +3,13 @@
 from proxy.classifier.card import KINDS, Card, Kind, kind_of, read_card
 from proxy.classifier.chosen import Chosen, chosen, files, usable
 from proxy.classifier.models import Classifiers
-from proxy.classifier.reading import Beyond, Bounds, Following, Judgement, Model, Part, Reader, View
+from proxy.classifier.reading import Best, Beyond, Bounds, Following, Judgement, Model, Part, Reader, View
 from proxy.classifier.windows import Cutter
 from proxy.classifier.worker import Ids, Limits, Logits, Meter, Silent, Worker, gathered
 
 __all__ = [
     "KINDS",
+    "Best",
     "Beyond",
     "Bounds",
     "Card",

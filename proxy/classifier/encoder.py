@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -73,6 +73,27 @@ class Serving:
         seen = None if mask is None else mask.to(self.device)
         x = self.network(ids.to(self.device), seen)
         return [tuple(row) for row in self.network.categories(x, seen).float().tolist()]
+
+    def named(self, windows: Sequence[Ids]) -> list[Logits]:
+        """For each id of each window the likeliest entity, by its index, and its score. A window: ids, then as many cases."""
+        parts = [windows] if not self.alone else [[window] for window in windows]
+        with torch.inference_mode():
+            return [answer for part in parts for answer in self.tagged(part)]
+
+    def tagged(self, windows: Sequence[Ids]) -> Iterator[Logits]:
+        lengths = [len(window) // 2 for window in windows]
+        longest = max(lengths)
+        ids, cases = (
+            torch.tensor(
+                [[*window[at * n : at * n + n], *[0] * (longest - n)] for window, n in zip(windows, lengths, strict=True)]
+            )
+            for at in (0, 1)
+        )
+        mask = None if self.alone else (torch.arange(longest) < torch.tensor(lengths)[:, None]).to(self.device)
+        logits = self.network.entities(self.network(ids.to(self.device), mask), cases.to(self.device))
+        best = logits.float().softmax(-1)[:, :, 1:].max(-1)
+        for tags, scores, n in zip(best.indices.tolist(), best.values.tolist(), lengths, strict=True):
+            yield tuple(number for pair in zip(tags[:n], scores[:n], strict=True) for number in pair)
 
 
 def serving(folder: Path, card: Card, device: Device) -> Serving:

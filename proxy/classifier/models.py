@@ -8,15 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proxy.classifier.card import CONFIG, MANIFEST, TOKENIZER, WEIGHTS, Card, Kind, read_card, verify
 from proxy.classifier.chosen import Chosen
-from proxy.classifier.reading import Model
+from proxy.classifier.reading import Best, Model
 from proxy.classifier.screen import Screen
-from proxy.classifier.worker import Limits, Logits, Meter, Silent, Worker
+from proxy.classifier.worker import Ids, Judge, Limits, Logits, Meter, Silent, Worker
 from proxy.settings import Settings
 
-ENCODER, SCREEN = "encoder", "screen"
+if TYPE_CHECKING:
+    from proxy.classifier.encoder import Serving
+    from proxy.classifier.pieces import Pieces
+
+ENCODER, NAMES, SCREEN = "encoder", "names", "screen"
+SAMPLE = "a text to warm up with"
 log = logging.getLogger(__name__)
 
 
@@ -28,6 +34,7 @@ class Classifiers:
     meter: Meter = field(default_factory=Silent)
     loaded: dict[object, Model] = field(default_factory=dict)
     cards: dict[str, Card] = field(default_factory=dict)  # of what is loaded: the folder may have another by now
+    files: list[Opened] = field(default_factory=list)  # the encoder, once it is loaded
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def card(self) -> Card:
@@ -36,44 +43,91 @@ class Classifiers:
 
     def encoder(self) -> Model:
         """The encoder for misuse and bias. Raises ModelError."""
+        return self.once(ENCODER, lambda: categories(self.opened(), self.settings, self.meter))
+
+    def names(self) -> Model:
+        """The encoder's token head, for names. Raises ModelError."""
+        return self.once(NAMES, lambda: names(self.opened(), self.settings, self.meter))
+
+    def opened(self) -> Opened:
+        """The encoder's files, read and verified once for both of its heads."""
+        if not self.files:
+            self.files.append(opened(self.settings))
+            self.cards[ENCODER] = self.files[0].card
+        return self.files[0]
+
+    def once(self, key: object, make: Callable[[], Model]) -> Model:
         with self.lock:
-            if ENCODER not in self.loaded:
-                self.loaded[ENCODER] = self.made()
-            return self.loaded[ENCODER]
+            if key not in self.loaded:
+                self.loaded[key] = make()
+            return self.loaded[key]
 
     def own(self, chosen: Chosen) -> Model:
         """A user's own classifier. Raises ModelError."""
-        from proxy.classifier.own import opened  # noqa: PLC0415 - torch and transformers take seconds to import
+        from proxy.classifier.own import open_own  # noqa: PLC0415 - torch and transformers take seconds to import
 
-        with self.lock:
-            if chosen not in self.loaded:
-                self.loaded[chosen] = opened(chosen, self.settings, self.meter)
-            return self.loaded[chosen]
+        return self.once(chosen, lambda: open_own(chosen, self.settings, self.meter))
 
-    def made(self) -> Model:
-        """Read and verify the encoder, and its screen where there is one."""
-        import torch  # noqa: PLC0415 - it takes seconds to import, and only rules on a classifier need it
 
-        from proxy.classifier.encoder import serving  # noqa: PLC0415 - the same
-        from proxy.classifier.pieces import Pieces  # noqa: PLC0415 - the same
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The encoder: what it says of itself, how it cuts texts to pieces, and its network."""
 
-        settings, folder = self.settings, self.settings.models / ENCODER
-        verify(folder, CONFIG, WEIGHTS, TOKENIZER)
-        card = read_card(folder)
-        pieces = Pieces(folder / TOKENIZER, card)
-        self.cards[ENCODER] = card
-        network = serving(folder, card, settings.classifier_device)
-        limits = limits_of(settings, alone=network.alone)
-        begin = partial(torch.set_num_threads, settings.classifier_threads)
-        worker = Worker(ENCODER, network, limits, self.meter, begin=begin)
-        if sample := pieces.ids("a text to warm up with", "speaker"):
-            worker.thread.submit(network, [sample]).result()  # what is put off until a first window happens now, not in a call
+    card: Card
+    pieces: Pieces
+    network: Serving
 
-        def scores(kind: Kind, logits: Logits) -> list[float]:
-            return [card.score(label, kind, logit) for label, logit in enumerate(logits)]
 
-        screen = screen_of(self.settings.models / SCREEN)
-        return Model(f"{card.name} {card.version}", tuple(card.labels), worker, pieces.cutter, pieces.ids, scores, screen)
+def opened(settings: Settings) -> Opened:
+    """The encoder's files. Raises ModelError."""
+    import torch  # noqa: F401, PLC0415 - it takes seconds to import, and only rules on a classifier need it
+
+    from proxy.classifier.encoder import serving  # noqa: PLC0415 - the same
+    from proxy.classifier.pieces import Pieces  # noqa: PLC0415 - the same
+
+    folder = settings.models / ENCODER
+    verify(folder, CONFIG, WEIGHTS, TOKENIZER)
+    card = read_card(folder)
+    return Opened(card, Pieces(folder / TOKENIZER, card), serving(folder, card, settings.classifier_device))
+
+
+def categories(encoder: Opened, settings: Settings, meter: Meter) -> Model:
+    """The categories' heads, with the screen before them where there is one."""
+    card, pieces = encoder.card, encoder.pieces
+    worker = worker_of(ENCODER, encoder.network, encoder, settings, meter, pieces.ids(SAMPLE, "speaker"))
+
+    def found(text: str, kind: Kind, logits: Logits) -> list[Best]:
+        scores = [card.score(label, kind, logit) for label, logit in enumerate(logits)]
+        return [Best(label, score, 0, len(text)) for label, score in zip(card.labels, scores, strict=True)]
+
+    return Model(
+        nameplate(card), tuple(card.labels), worker, pieces.cutter, pieces.ids, found, screen_of(settings.models / SCREEN)
+    )
+
+
+def names(encoder: Opened, settings: Settings, meter: Meter) -> Model:
+    """The head for names."""
+    from proxy.classifier.naming import Naming  # noqa: PLC0415 - it needs the tokenizer
+
+    naming = Naming(encoder.pieces, tuple(encoder.card.entities))
+    worker = worker_of(NAMES, encoder.network.named, encoder, settings, meter, naming.ids(SAMPLE, "speaker"))
+    return Model(nameplate(encoder.card), naming.entities, worker, naming.cutter, naming.ids, naming.found, often=True)
+
+
+def nameplate(card: Card) -> str:
+    """The model as findings name it."""
+    return f"{card.name} {card.version}"
+
+
+def worker_of(name: str, judge: Judge, encoder: Opened, settings: Settings, meter: Meter, sample: Ids | None) -> Worker:
+    """A worker that has judged a sample: what is put off until a first window happens now, not in a call."""
+    import torch  # noqa: PLC0415 - see `opened`
+
+    limits = limits_of(settings, alone=encoder.network.alone)
+    worker = Worker(name, judge, limits, meter, begin=partial(torch.set_num_threads, settings.classifier_threads))
+    if sample:
+        worker.thread.submit(judge, [sample]).result()
+    return worker
 
 
 def screen_of(folder: Path) -> Callable[[str, Kind], bool] | None:

@@ -15,7 +15,7 @@ from proxy.classifier.card import Kind
 from proxy.classifier.chosen import Chosen
 from proxy.classifier.encoder import device_of
 from proxy.classifier.models import limits_of
-from proxy.classifier.reading import Model
+from proxy.classifier.reading import Best, Model
 from proxy.classifier.windows import Counter, Cutter
 from proxy.classifier.worker import Ids, Logits, Meter, Worker
 from proxy.errors import ModelError
@@ -61,7 +61,7 @@ class Network:
         return found if len(found) <= self.window else None
 
 
-def opened(chosen: Chosen, settings: Settings, meter: Meter) -> Model:
+def open_own(chosen: Chosen, settings: Settings, meter: Meter) -> Model:
     """Load it. Raises ModelError."""
     device = device_of(settings.classifier_device)
     kind = torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -83,8 +83,12 @@ def opened(chosen: Chosen, settings: Settings, meter: Meter) -> Model:
     def cutter(_: Kind) -> Cutter:
         return Cutter(counter, room, room >> EIGHTH)
 
-    several = chosen.several or len(labels) == 1
-    return Model(chosen.folder.name, labels, worker, cutter, own.ids, sigmoid if several else softmax)
+    scores = sigmoid if chosen.several or len(labels) == 1 else softmax
+
+    def found(text: str, _: Kind, logits: Logits) -> list[Best]:
+        return [Best(label, score, 0, len(text)) for label, score in zip(labels, scores(logits), strict=True)]
+
+    return Model(chosen.folder.name, labels, worker, cutter, own.ids, found)
 
 
 def window_of(tokenizer: Any, config: Any) -> int:
@@ -93,12 +97,12 @@ def window_of(tokenizer: Any, config: Any) -> int:
     return min(LONGEST, int(tokenizer.model_max_length), int(places))
 
 
-def sigmoid(_: Kind, logits: Logits) -> list[float]:
+def sigmoid(logits: Logits) -> list[float]:
     """A score for each label by itself."""
     return [1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x)) for x in logits]
 
 
-def softmax(_: Kind, logits: Logits) -> list[float]:
+def softmax(logits: Logits) -> list[float]:
     """Scores that add up to one."""
     top = max(logits)
     parts = [math.exp(x - top) for x in logits]

@@ -58,6 +58,17 @@ class Pieces:
         marker = self.card.markers.get(kind)
         return [BEGIN, *([] if marker is None else [marker]), *found, END]
 
+    def placed(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """The ids of a text's pieces, without markers, and where each stands in the text."""
+        text = sound(text)
+        if not UNBROKEN.search(text):
+            [read] = self.tokenizer.encode_batch([text], add_special_tokens=False)
+            return read.ids, read.offsets
+        words = list(WORD.finditer(text))
+        [read] = self.tokenizer.encode_batch([[word[0] for word in words]], is_pretokenized=True, add_special_tokens=False)
+        starts = [words[word or 0].start() for word in read.word_ids]  # None: of a marker, and there are none
+        return read.ids, [(at + start, at + end) for at, (start, end) in zip(starts, read.offsets, strict=True)]
+
 
 def sound(text: str) -> str:
     """A text that can be encoded: a lone surrogate, which JSON can hold, is a question mark."""

@@ -32,6 +32,20 @@ class View(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Best:
+    """A label, its score, and the span that has it."""
+
+    label: str
+    score: float
+    start: int
+    end: int
+
+    def moved(self, by: int) -> Best:
+        """The same in a text that begins so many characters before."""
+        return Best(self.label, self.score, self.start + by, self.end + by)
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A network with all that leads to it and away from it."""
 
@@ -39,9 +53,10 @@ class Model:
     labels: tuple[str, ...]
     worker: Worker
     cutter: Callable[[Kind], Cutter]
-    ids: Callable[[str, Kind], Ids | None]  # None: more than a window
-    scores: Callable[[Kind, Logits], Sequence[float]]  # one for each label
+    ids: Callable[[str, Kind], Ids | None]  # what the worker is asked of a text; None: more than a window
+    found: Callable[[str, Kind, Logits], Sequence[Best]]  # what an answer means of a text; each label once or, for names, often
     screen: Callable[[str, Kind], bool] | None = None  # whether the network must look
+    often: bool = False  # a label can be found several times in a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +78,6 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
-    """A label's highest score in a window, and the span that has it."""
-
-    label: str
-    score: float
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class Judgement:
     """A window and what the network says of it; nothing where the screen has cleared it."""
 
@@ -87,13 +92,20 @@ class Judgement:
         return all(part.answer.done() for part in self.parts)
 
     def best(self) -> list[Best]:
-        """Each label at its best. Raises what the network raised."""
-        found = [(part, self.model.scores(self.kind, part.answer.result())) for part in self.parts]
-        made = []
-        for i, label in enumerate(self.model.labels if found else ()):
-            part, scores = max(found, key=lambda pair: pair[1][i])
-            made.append(Best(label, scores[i], part.start, part.end))
-        return made
+        """What was found; each label at its best where it says something of the whole window. Raises what the network raised."""
+        found = [hit for part in self.parts for hit in self.of(part)]
+        if self.model.often:
+            return found
+        strongest: dict[str, Best] = {}
+        for hit in found:
+            if hit.label not in strongest or hit.score > strongest[hit.label].score:
+                strongest[hit.label] = hit
+        return list(strongest.values())
+
+    def of(self, part: Part) -> Iterator[Best]:
+        text = self.window.text[part.start - self.window.start : part.end - self.window.start]
+        for hit in self.model.found(text, self.kind, part.answer.result()):
+            yield hit.moved(part.start)
 
 
 @dataclass(frozen=True, slots=True)

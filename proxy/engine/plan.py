@@ -93,14 +93,15 @@ class Planner:
     def made(self, uses: tuple[Use, ...], options: Mapping[tuple[str, str], BaseModel]) -> tuple[Check, ...]:
         """The checks for these uses, joined; made once."""
         if uses not in self.built:
-            made = self.combine([self.build(use, options[use.check, use.variant]) for use in uses])
+            made = self.combine(check for use in uses for check in self.build(use, options[use.check, use.variant]))
             for check in made:
                 check([Segment("", "user")])  # what a check puts off until it is first asked happens now, not in a call
             self.built[uses] = made
         return self.built[uses]
 
-    def build(self, use: Use, options: BaseModel) -> Check:
-        return self.catalogue[use.check].build(options, use.categories, use.variant)
+    def build(self, use: Use, options: BaseModel) -> tuple[Check, ...]:
+        made = self.catalogue[use.check].build(options, use.categories, use.variant)
+        return made if isinstance(made, tuple) else (made,)
 
     def unit(self, check: Check, rules: Sequence[Rule]) -> Unit:
         served = [rule for rule in rules if (rule.check, rule.variant) in check.names]

@@ -15,6 +15,7 @@ import torch
 from safetensors.numpy import save_file
 
 from proxy.checks import catalogue
+from proxy.checks.judged import Judged
 from proxy.classifier import Card, Classifiers, read_card
 from proxy.classifier.encoder import Serving, serving, wide
 from proxy.classifier.encoder import read as tensors
@@ -282,7 +283,9 @@ def test_a_check_asks_for_labels_that_the_model_has(tmp_path: Path) -> None:
     labels = ["hate", "toxicity"]
     write_encoder(tmp_path, labels=labels)
     kind = catalogue(Settings(models=tmp_path))["bias"]
-    assert kind.build(kind.options(), frozenset({"hate"}), "")([Segment("hello", "user")])
+    made = kind.build(kind.options(), frozenset({"hate"}), "")
+    assert isinstance(made, Judged)
+    assert made([Segment("hello", "user")])
     with pytest.raises(ModelError, match="knows nothing of stereotype"):
         kind.build(kind.options(), frozenset({"hate", "stereotype"}), "")
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from proxy.checks import bias, misuse
-from proxy.classifier import Classifiers, Cutter, Kind, Limits, Logits, Meter, Model, Silent, Worker
+from proxy.classifier import Best, Classifiers, Cutter, Kind, Limits, Logits, Meter, Model, Silent, Worker
 from proxy.classifier.card import Card
 from proxy.classifier.network import Encoder, Shape
 from proxy.classifier.windows import Counter
@@ -134,14 +134,15 @@ def model(script: Script, limits: Limits | None = None, meter: Meter | None = No
         words = text.split()
         return None if len(words) > room else [int(kind == "material"), *map(word_id, words)]
 
-    def scores(kind: Kind, logits: Logits) -> list[float]:
-        return [card.score(i, kind, logit) for i, logit in enumerate(logits)]
+    def found(text: str, kind: Kind, logits: Logits) -> list[Best]:
+        scores = [card.score(i, kind, logit) for i, logit in enumerate(logits)]
+        return [Best(label, score, 0, len(text)) for label, score in zip(script.labels, scores, strict=True)]
 
     def screen(text: str, kind: Kind) -> bool:
         return "clear" not in text.split()
 
     worker = Worker("encoder", script, limits or Limits(), meter or Silent())
-    return Model("script 1", tuple(script.labels), worker, cutter, ids, scores, screen)
+    return Model("script 1", tuple(script.labels), worker, cutter, ids, found, screen)
 
 
 def kinds(made: Model, models_folder: Path = Path("nowhere"), meter: Meter | None = None) -> dict[str, CheckKind]:
