@@ -20,9 +20,14 @@ from sources import load
 OWN = Path(__file__).parent / "data"
 KEPT = 0.08  # of the parts are for validation
 SINGLE = (
-    "trigger_words ordinary harm_twins bias_rows bias_rows_2 jailbreak_twins moderation answers adversarial instruction_documents"
+    "trigger_words ordinary harm_twins bias_rows bias_rows_2 jailbreak_twins moderation answers adversarial "
+    "instruction_documents lookalikes genres traffic bias_rows_3 jailbreak_twins_2"
 ).split()
-TWICE = "trigger_words harm_twins jailbreak_twins moderation adversarial instruction_documents".split()  # those that decide
+TWICE = (  # those that decide
+    "trigger_words harm_twins jailbreak_twins moderation adversarial instruction_documents lookalikes genres jailbreak_twins_2"
+).split()
+SOFT = "harm_twins adversarial lookalikes genres".split()  # a harmful row of these is of the kinds it names, most likely
+TEMPLATES = "bias_templates bias_templates_2 bias_templates_3".split()
 GOALS = "advbench harmbench catqa aart hard-multijail".split()  # harmful requests that jailbreaks are put around
 COMMANDS = ("tool-command",)  # what a user may well ask for, and a document may not
 OPEN = ("ignore-previous", "prompt-leak", "fake-system", "fake-dev", "fake-admin", "reset-rules")  # an attack whoever says it
@@ -71,7 +76,7 @@ def written(kept: bool) -> Iterable[Row]:
         for part in parts(name) * (2 if name in TWICE and not kept else 1):
             if part.kept == kept:
                 row = plain(dict(part.more), f"own-{name}")
-                yield replace(row, soft=0.1 if name in ("harm_twins", "adversarial") else 0.0)
+                yield replace(row, soft=0.1 if name in SOFT else 0.0)
 
 
 def fill(host: Part, text: str) -> str:
@@ -83,9 +88,9 @@ def fill(host: Part, text: str) -> str:
 
 def injected(data: Path, rng: random.Random, kept: bool) -> Iterable[Row]:
     """Documents and tool results with an instruction that is not their business, and the same with an ordinary remark."""
-    hosts = [part for part in parts("inj_hosts") if part.kept == kept]
-    attacks = [part for part in parts("inj_attacks") if part.kept == kept]
-    clean = [part for part in parts("inj_clean") if part.kept == kept]
+    hosts = [part for part in parts("inj_hosts") + parts("inj_hosts_2") if part.kept == kept]
+    attacks = [part for part in parts("inj_attacks") + parts("inj_attacks_2") if part.kept == kept]
+    clean = [part for part in parts("inj_clean") + parts("inj_clean_2") if part.kept == kept]
     texts = documents(data, kept)
     rounds = 1 if kept else 4
     for bag, bad in ((attacks, True), (clean, False)):
@@ -158,7 +163,7 @@ def jailbreaks(data: Path, rng: random.Random, kept: bool) -> Iterable[Row]:
         if (share(row.text, "inside") < KEPT) == kept and len(row.text) < 250
     ]
     harmless = [part.text for part in parts("benign_goals") if part.kept == kept]
-    for part in parts("jailbreak_wrappers"):
+    for part in parts("jailbreak_wrappers") + parts("jailbreak_wrappers_2"):
         if part.kept != kept:
             continue
         for _ in range(1 if "{GOAL}" not in part.text else 4):
@@ -179,7 +184,7 @@ def rows_of(data: Path, name: str) -> list[Row]:
 def groups(rng: random.Random, kept: bool) -> Iterable[Row]:
     """Sentences about groups of people: each with several groups, so that no group's name says anything by itself."""
     named = list(read(OWN / "bias_groups.jsonl"))
-    for part in parts("bias_templates") + parts("bias_templates_2"):
+    for part in [part for name in TEMPLATES for part in parts(name)]:
         if part.kept != kept:
             continue
         given = dict(part.more)
