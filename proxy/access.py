@@ -18,12 +18,12 @@ class Access:
     def __init__(self, keys: Iterable[Key]) -> None:
         self.principals = {key.sha256: Principal(key.name, key.app, key.team) for key in keys}
 
-    def principal(self, authorization: str, api_key: str = "") -> Principal:
-        """The principal of an `Authorization` header, or of an `x-api-key` if the former names none. Raises AccessError."""
+    def principal(self, authorization: str, *others: str) -> Principal:
+        """The principal of an `Authorization` header, or of others if that names none. Raises AccessError."""
         if not self.principals:
             return ANYONE
         bearer = authorization[7:] if authorization[:7].lower() == "bearer " else authorization
-        keys = [key.strip() for key in (bearer, api_key) if key]
+        keys = [key.strip() for key in (bearer, *others) if key]
         if not keys:
             raise AccessError("no API key was given: send it as 'Authorization: Bearer KEY'")
         for key in keys:

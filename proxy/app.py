@@ -24,7 +24,7 @@ from proxy.core import Principal
 from proxy.dialects import DIALECTS
 from proxy.engine import Engine, Guard, Reloader, Verdict
 from proxy.errors import RequestError
-from proxy.gateway import Endpoint, Gateway, Receive, Scope, Send, parsed, request_id_of
+from proxy.gateway import KEYS, Endpoint, Gateway, Receive, Scope, Send, parsed, request_id_of
 from proxy.metrics import Metrics
 from proxy.settings import Settings
 
@@ -49,7 +49,7 @@ def create_app(settings: Settings, *, backends: Mapping[str, Pool] | None = None
     endpoints = {path: gateway.endpoint(dialect) for path, dialect in DIALECTS.items()}
     site = Starlette(
         routes=[
-            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()),
+            *(Route(path, endpoint, methods=[endpoint.dialect.method]) for path, endpoint in endpoints.items()),
             Route("/v1/models", pages.models),
             Route("/v1/models/{model:path}", pages.model),
             Route("/v1/check", pages.check, methods=["POST"]),
@@ -117,8 +117,7 @@ class Pages:
     reloader: Reloader
 
     def principal(self, request: Request) -> Principal:
-        headers = request.headers
-        return self.gateway.access.principal(headers.get("authorization", ""), headers.get("x-api-key", ""))
+        return self.gateway.access.principal(*(request.headers.get(name.decode(), "") for name in KEYS))
 
     async def body(self, request: Request) -> Any:
         """The request's JSON. Raises RequestError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from proxy.backends.base import Answer, Backend, Pool
+from proxy.backends.base import Answer, Asked, Backend, Pool
 from proxy.backends.echo import Echo
 from proxy.backends.openai import OpenAI
 from proxy.settings import EchoBackend, OpenAIBackend, Settings
@@ -24,4 +24,4 @@ def pools(settings: Settings) -> dict[str, Pool]:
     }
 
 
-__all__ = ["KINDS", "Answer", "Backend", "Pool", "pools"]
+__all__ = ["KINDS", "Answer", "Asked", "Backend", "Pool", "pools"]

@@ -7,6 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a backend is asked."""
+
+    path: str  # of the API, /v1/…; a {model} in it is the model's name there, and then the payload has none
+    payload: Mapping[str, Any]
+    request_id: str
+    headers: Mapping[str, str] = field(default_factory=dict)  # of the caller's, those that the API needs
+    method: str = "POST"
+    form: bool = False  # the payload goes out as a multipart form
+
+
 class Answer(Protocol):
     """A backend's answer that has begun."""
 
@@ -37,8 +49,8 @@ class Backend(Protocol):
 
     name: str
 
-    async def call(self, path: str, payload: Mapping[str, Any], request_id: str) -> Answer:
-        """Send a payload to the API at `path`. Raises BackendError, BackendRefused for an error status."""
+    async def call(self, asked: Asked) -> Answer:
+        """Send a payload to an API. Raises BackendError, BackendRefused for an error status."""
         ...
 
     async def close(self) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from proxy.backends.base import Answer
+from proxy.backends.base import Answer, Asked
 from proxy.errors import BackendRefused
 from proxy.settings import EchoBackend, Settings
 
@@ -40,16 +40,17 @@ class Echo:
         self.model = model
         self.pace, self.size = entry.pace, entry.chunk
 
-    async def call(self, path: str, payload: Mapping[str, Any], request_id: str) -> Answer:
+    async def call(self, asked: Asked) -> Answer:
         """Answer at once."""
-        if path != "/v1/chat/completions":
+        payload = asked.payload
+        if asked.path != "/v1/chat/completions":
             raise refusal("the embedded backend has no such API", 404)
         number, options = payload.get("n"), payload.get("stream_options")
         if number is not None and not (type(number) is int and 1 <= number <= MOST):
             raise refusal(f"n must be a whole number from 1 to {MOST}")
         if options is not None and not isinstance(options, dict):
             raise refusal("stream_options must be an object")
-        base = {"id": f"chatcmpl-{request_id}", "created": CREATED, "model": self.model}
+        base = {"id": f"chatcmpl-{asked.request_id}", "created": CREATED, "model": self.model}
         return Echoed(base, payload, heard(payload), self.pace, self.size)
 
     async def close(self) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from weakref import WeakSet
 
 import aiohttp
 import orjson
 
-from proxy.backends.base import Answer
+from proxy.backends.base import Answer, Asked
 from proxy.backends.patience import Patience
+from proxy.dialects import Upload
 from proxy.errors import BackendBroken, BackendRefused, BackendTimeout, BackendUnreachable, RequestError
 from proxy.settings import OpenAIBackend, Settings
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 MAX_ANSWER = 64 * 2**20  # bytes of a whole answer, or of the body of an error
 SETTLE = 0.1  # seconds that the end of a connection's answer is waited for; longer, and it costs less to make a new one
 RELAYED = "application/json"
+VERSION = re.compile(r"^/v1[a-z0-9]*(?=/)")  # of the caller's path: the base URL has its own
 WHEN = re.compile(r"retry-after|retry-after-ms|x-ratelimit-[a-z0-9-]{1,64}")  # headers of an error that say when to try again
 FIT = re.compile(r"[ -~]{1,128}")  # a value of theirs that is passed on: printable ASCII
 REUSED: ContextVar[bool] = ContextVar("REUSED", default=False)  # whether this call's connection has served another before
@@ -41,15 +44,13 @@ class OpenAI:
             self.headers["Authorization"] = f"Bearer {settings.secrets[entry.api_key_env]}"
         self.session: aiohttp.ClientSession | None = None
 
-    async def call(self, path: str, payload: Mapping[str, Any], request_id: str) -> Answer:
-        """Post the payload; the caller's path /v1/… is joined to the base URL, which ends in /v1."""
-        try:
-            body = orjson.dumps({**payload, "model": self.model})
-        except orjson.JSONEncodeError:
-            raise RequestError("the request is nested more than 250 levels deep", code="too_deep") from None
+    async def call(self, asked: Asked) -> Answer:
+        """Send it; the caller's path /v1/… is joined to the base URL, which ends in /v1."""
+        url = self.base_url + VERSION.sub("", asked.path.replace("{model}", quote(self.model, safe="")), count=1)
+        body = self.body(asked)
         patience = Patience()
         try:
-            response = await self.post(self.base_url + path.removeprefix("/v1"), body, request_id, patience)
+            response = await self.send(asked, url, body, patience)
         except BaseException:
             patience.close()
             raise
@@ -61,21 +62,40 @@ class OpenAI:
         finally:
             answer.close()
 
-    async def post(self, url: str, body: bytes, request_id: str, patience: Patience) -> aiohttp.ClientResponse:
+    def body(self, asked: Asked) -> Callable[[], Any]:
+        """Makes the body, anew each time that it is sent. Raises RequestError."""
+        payload = asked.payload if "{model}" in asked.path else {**asked.payload, "model": self.model}
+        if asked.method != "POST":
+            return lambda: None
+        if asked.form:
+            return lambda: form(payload)
+        try:
+            body = orjson.dumps(payload)
+        except orjson.JSONEncodeError:
+            raise RequestError("the request is nested more than 250 levels deep", code="too_deep") from None
+        return lambda: body
+
+    async def send(self, asked: Asked, url: str, body: Callable[[], Any], patience: Patience) -> aiohttp.ClientResponse:
         """The response, once its headers are there. A redirect is not followed: it would take the text elsewhere."""
         session = self.session or self.connect()
-        headers = {**self.headers, "x-request-id": request_id}
+        headers = {**asked.headers, **self.headers, "x-request-id": asked.request_id}
+        if asked.form:
+            del headers["Content-Type"]  # it has the boundary of its own
+
+        async def ask() -> aiohttp.ClientResponse:
+            return await session.request(asked.method, url, data=body(), headers=headers, allow_redirects=False)
+
         try:
             with patience(self.settings.first_byte_timeout):
                 try:
-                    return await session.post(url, data=body, headers=headers, allow_redirects=False)
+                    return await ask()
                 except aiohttp.ClientConnectorError:
                     raise
                 except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                     if not REUSED.get():
                         raise
                     # It was closed while it lay idle, as far as anyone can tell. Once only: a request may be what kills servers.
-                    return await session.post(url, data=body, headers=headers, allow_redirects=False)
+                    return await ask()
         except TimeoutError:  # aiohttp's own time-outs are of this kind too
             raise BackendTimeout("the backend did not begin to answer in time") from None
         except aiohttp.ClientConnectorError:
@@ -100,6 +120,18 @@ class OpenAI:
         """Close the session."""
         if self.session is not None:
             await self.session.close()
+
+
+def form(payload: Mapping[str, Any]) -> aiohttp.FormData:
+    """A payload as a multipart form."""
+    made = aiohttp.FormData(default_to_multipart=True)
+    for name, value in payload.items():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, Upload):
+                made.add_field(name, each.data, filename=each.name, content_type=each.content_type)
+            else:
+                made.add_field(name, each)
+    return made
 
 
 def when(headers: Mapping[str, str]) -> dict[str, str]:

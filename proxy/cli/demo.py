@@ -21,7 +21,7 @@ from typing import Any
 import uvicorn
 
 from proxy.app import create_app
-from proxy.backends import Answer, Backend, Pool
+from proxy.backends import Answer, Asked, Backend, Pool
 from proxy.backends.echo import Echo
 from proxy.cli.common import Commands, add_config, loaded
 from proxy.cli.serve import listen, server_config
@@ -124,10 +124,10 @@ class Hearing:
     heard: dict[str, str] = field(default_factory=dict)
     name: str = "embedded"
 
-    async def call(self, path: str, payload: Mapping[str, Any], request_id: str) -> Answer:
+    async def call(self, asked: Asked) -> Answer:
         """Note the last message."""
-        self.heard[request_id] = payload["messages"][-1]["content"]
-        return await self.inner.call(path, payload, request_id)
+        self.heard[asked.request_id] = asked.payload["messages"][-1]["content"]
+        return await self.inner.call(asked)
 
     async def close(self) -> None:
         await self.inner.close()

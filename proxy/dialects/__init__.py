@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.dialects.base import HIDDEN, Delta, Dialect, Event, Reading, Slot
+from proxy.dialects.base import HIDDEN, Delta, Dialect, Event, Reading, Slot, Stream, Upload
 from proxy.dialects.openai_chat import OpenAIChat
 from proxy.dialects.openai_completions import OpenAICompletions
 from proxy.dialects.openai_embeddings import OpenAIEmbeddings
@@ -25,4 +25,6 @@ __all__ = [
     "Reading",
     "Rerank",
     "Slot",
+    "Stream",
+    "Upload",
 ]

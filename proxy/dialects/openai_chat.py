@@ -109,7 +109,7 @@ class OpenAIChat(OpenAIShape):
 
     def cut(self, like: Json, groups: Iterable[Hashable], message: str) -> list[Json]:
         """Every choice that is open ends with `content_filter`, and says why."""
-        return [chunk(like, group, {"refusal": message}, finish="content_filter") for group in groups]
+        return [chunk(like, group, {"refusal": message}, finish="content_filter") for group in list(groups) or [0]]
 
 
 def role_of(message: object, place: str) -> Role:

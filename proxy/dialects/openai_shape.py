@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from proxy.core import Role, Segment
-from proxy.dialects.base import Event, Json, Reading, Slot
+from proxy.dialects.base import Dialect, Event, Json, Reading, Slot
 from proxy.dialects.values import read_values
 from proxy.errors import BackendBroken, RequestError
 
@@ -19,11 +19,8 @@ REPEATS = {  # what repeats a text token by token, and what it is counted as whe
 }
 
 
-class OpenAIShape:
+class OpenAIShape(Dialect):
     """A dialect with OpenAI's errors and without a stream."""
-
-    name = ""
-    path = ""
 
     def read_error(self, payload: object) -> Reading | None:
         """An error as OpenAI, vLLM (`object: error`), TGI (`error` is a text) and FastAPI (`detail`) write it."""
@@ -50,9 +47,9 @@ class OpenAIShape:
         body: Json = {"message": message, "type": kind, "param": param, "code": code, "request_id": request_id}
         return {"error": body | ({"policy": policy, "rule": rule} if rule else {})}
 
-    def redacted(self, payload: Json, changed: Sequence[Segment]) -> list[str]:  # noqa: ARG002 - as other dialects have it
-        """Nothing repeats a text here."""
-        return []
+    def signed(self, error: Json, request_id: str) -> Json:
+        """Beside the message."""
+        return {"error": {**error["error"], "request_id": request_id}}
 
     def read_failure(self, payload: Json) -> Event:
         """The event of a backend's error. Raises BackendBroken for one that says nothing."""
@@ -60,22 +57,6 @@ class OpenAIShape:
         if reading is None:
             raise BackendBroken("the backend's stream ended with an error")
         return Event.of_error(reading)
-
-    def read_event(self, payload: object) -> Event:  # noqa: ARG002 - as other dialects have it
-        """There is no stream. Raises BackendBroken."""
-        raise BackendBroken("the backend sent a stream where this API has none")
-
-    def group(self, channel: Hashable) -> Hashable:
-        """The group that a channel belongs to."""
-        return channel[0] if isinstance(channel, tuple) else channel
-
-    def remainder(self, like: Json, texts: Iterable[tuple[Hashable, str]]) -> list[Json]:  # noqa: ARG002 - the same
-        """There is no stream."""
-        return []
-
-    def cut(self, like: Json, groups: Iterable[Hashable], message: str) -> list[Json]:  # noqa: ARG002 - the same
-        """There is no stream."""
-        return []
 
 
 def request_of(payload: object) -> Reading:

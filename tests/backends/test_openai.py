@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from proxy.backends.base import Asked
 from proxy.backends.openai import OpenAI
 from proxy.errors import BackendRefused
 from proxy.settings import OpenAIBackend, Settings
@@ -267,7 +268,7 @@ def test_an_error_tells_when_to_try_again(tmp_path: Path) -> None:
         async with misbehaving(behave) as address:
             backend = OpenAI("m", OpenAIBackend(kind="openai", base_url=address), Settings())
             with pytest.raises(BackendRefused) as caught:
-                await backend.call("/v1/chat/completions", {}, "id-1")
+                await backend.call(Asked("/v1/chat/completions", {}, "id-1"))
             await backend.close()
             assert (caught.value.status, caught.value.headers) == (429, kept)
 

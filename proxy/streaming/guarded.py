@@ -10,70 +10,23 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Generator, Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from proxy.dialects import Dialect, Event
+from proxy.dialects import Delta, Dialect, Event
 from proxy.engine import Channel, Growing
 from proxy.errors import BackendBroken
+from proxy.streaming.mould import Mould, mould_of
 
 MAX_EVENT = 16 * 2**20  # bytes of one event
 BOM = b"\xef\xbb\xbf"
-DONE = b"data: [DONE]\n\n"
-FIELD = re.compile(
-    rb"event: ?[\w.]{1,64}|retry: ?\d{1,9}", re.ASCII
-)  # what passes beside the data; a comment passes without its text
-
-
-@dataclass(frozen=True, slots=True)
-class Mould:
-    """The bytes around the one piece of text of an event. Most events of a stream differ in that piece alone: those need not be
-    read and written as a whole."""
-
-    head: bytes
-    tail: bytes
-    before: bytes  # the same, as Parapet writes them: from what was read, so that nothing that was not goes on
-    after: bytes
-    channel: Channel
-
-    def text(self, block: bytes) -> str:
-        """The piece of text of an event of this shape; nothing for any other event."""
-        head, tail = self.head, self.tail
-        if len(block) < len(head) + len(tail) or not block.startswith(head) or not block.endswith(tail):
-            return ""
-        try:
-            text: str = orjson.loads(b'"' + block[len(head) : -len(tail)] + b'"')  # one JSON string and no more, or an error
-        except orjson.JSONDecodeError:
-            return ""
-        return text
-
-    def cast(self, text: str) -> bytes:
-        """An event of this shape with another piece of text."""
-        return self.before + orjson.dumps(text)[1:-1] + self.after
+FIELD = re.compile(rb"retry: ?\d{1,9}", re.ASCII)  # what passes beside the data; a comment passes without its text
+EVENT = re.compile(rb"event: ?[\w.]{1,64}", re.ASCII)  # passes where the stream does not name its events itself
 
 
 Work = Generator[None, None, bytes]  # it yields where it has to wait for a check, and gives what may be sent
 PATIENCE = 8  # moulds that are made without being used: a stream whose events all differ is not for them
-PROBE = "\u0001probe"
-
-
-def mould_of(dialect: Dialect, event: Event, data: bytes, channel: Channel | None) -> Mould | None:
-    """The shape of an event with one piece of text, if it says nothing else. The dialect itself must say so, of a probe."""
-    [delta] = event.deltas
-    if channel is None or event.other or event.ending or event.repeats or event.not_inspected or b"\n" in data:
-        return None
-    piece = orjson.dumps(delta.text)[1:-1]
-    if data.count(b'"' + piece + b'"') != 1:
-        return None
-    head, _, tail = data.partition(b'"' + piece + b'"')
-    probed = dialect.read_event(orjson.loads(head + orjson.dumps(PROBE) + tail))
-    before, _, after = event_bytes(probed.payload).partition(orjson.dumps(PROBE)[1:-1])
-    mould = Mould(b"data: " + head + b'"', b'"' + tail, before, after, channel)
-    same = [(found.channel, found.text, found.once) for found in probed.deltas] == [(delta.channel, PROBE, False)]
-    quiet = not (probed.other or probed.ending or probed.repeats or probed.not_inspected or probed.failed)
-    return mould if same and quiet and probed.groups == event.groups else None
 
 
 class GuardedStream:
@@ -83,14 +36,18 @@ class GuardedStream:
     """
 
     def __init__(self, dialect: Dialect, growing: Growing) -> None:
-        self.dialect, self.growing = dialect, growing
+        self.stream, self.growing = dialect.stream(), growing
         self.free = not (growing.plan.binding or growing.plan.advisory)  # no rule is about what comes: it goes on as it is
         self.buffer = b""
         self.channels: dict[Hashable, Channel] = {}
+        self.said: dict[Hashable, list[str]] = {}  # what was shown of each, where later events repeat it
+        self.kept = 0  # characters of that
+        if self.stream.keeps:
+            self.stream.said = self.said
         self.open: dict[Hashable, None] = {}  # groups that have begun and not ended, in order
         self.ended: set[Hashable] = set()
         self.mould: Mould | None = None  # the shape of the last event that had one piece of text and nothing else
-        self.patience = PATIENCE
+        self.patience = PATIENCE if self.stream.alike else 0
         self.last: dict[str, Any] = {}  # the payload of the last event: events of our own are made in its manner
         self.done = False
         self.cut = False
@@ -212,12 +169,13 @@ class GuardedStream:
         if mould is not None and (text := mould.text(block)):
             self.patience = PATIENCE
             return self.piece(mould, text)
-        data, beside = block[5:], b""
+        data, beside, name = block[5:], b"", b""
         if block[:5] != b"data:" or b"\n" in block:
             lines = block.removeprefix(BOM).split(b"\n")
             data = b"\n".join(line[5:] for line in lines if line[:5] == b"data:")
             passing = [b":" if line[:1] == b":" else line for line in lines if line[:1] == b":" or FIELD.fullmatch(line)]
             beside = b"".join(line + b"\n" for line in passing)
+            name = b"".join(line + b"\n" for line in lines if EVENT.fullmatch(line))
         data = data.strip()
         if not data:
             return beside + b"\n" if beside else b""
@@ -227,71 +185,105 @@ class GuardedStream:
             payload = orjson.loads(data)
         except orjson.JSONDecodeError:
             raise BackendBroken("the backend's stream has an event that is not JSON") from None
-        return self.begin(self.event(self.dialect.read_event(payload), data, beside))
+        return self.begin(self.event(self.stream.read_event(payload), block, beside, name))
 
     def closing(self) -> Work:
         """The backend says that there is no more."""
         out = yield from self.flush()
         self.done = True
-        return out + (b"" if self.cut else DONE)
+        return out + (b"" if self.cut else self.stream.end)
 
-    def event(self, event: Event, data: bytes, beside: bytes) -> Work:
-        """One event, read; `data` is what it was read from."""
-        for reason in event.not_inspected:
-            self.skip(reason)
+    def event(self, event: Event, block: bytes, beside: bytes, name: bytes) -> Work:
+        """One event, read; `block` is what it was read from, `beside` and `name` the lines of it that may pass."""
+        self.notice(event)
         if event.failed:
-            return (yield from self.failed(event, beside))
+            return (yield from self.failed(event, beside, name))
         self.last = event.payload
-        if not self.growing.plan.binding:
-            event.repeats.clear()  # nothing is held back, so nothing is shown too early
-        for group in event.groups:
-            if group not in self.ended:
-                self.open[group] = None
         if not (yield from self.push(event)):
             return self.stop()
         before = b""
-        if event.ending:
-            before = yield from self.end(event)
+        if event.ending or event.final:
+            before = (yield from self.end(event)) + ((yield from self.flush()) if event.final and not self.cut else b"")
             if self.cut:
                 return before
-        for slot in event.repeats:
-            slot.write(None)
-            self.skip("logprobs")
+        self.repeat(event)
+        if event.final:
+            self.done = True
+            self.open.clear()
         if self.patience and not beside and len(event.deltas) == 1 and not event.deltas[0].once:
             self.patience -= 1
-            self.mould = mould_of(self.dialect, event, data, self.channels.get(event.deltas[0].channel))
+            self.mould = mould_of(self.stream, event, block, self.channels.get(event.deltas[0].channel))
         shown = [delta.slot.text for delta in event.deltas]
         if shown and not event.other and not any(shown):
             return before
-        return before + beside + event_bytes(event.payload)
+        return before + self.written(event.payload, beside, name)
+
+    def notice(self, event: Event) -> None:
+        """Note which groups have begun, and what of the event no check can read."""
+        for reason in event.not_inspected:
+            self.skip(reason)
+        if not event.failed:
+            self.open |= {group: None for group in event.groups if group not in self.ended}
+
+    def written(self, payload: dict[str, Any], beside: bytes = b"", name: bytes = b"") -> bytes:
+        """An event that goes out, under the name that it had unless the stream gives it one."""
+        out = self.stream.write(payload)
+        return beside + out if out.startswith(b"event:") else beside + name + out
 
     def piece(self, mould: Mould, text: str) -> bytes:
         """An event that is like one before it but for its piece of text."""
         shown = mould.channel.push(text)
         if self.growing.blocked:
             return self.stop()
+        if shown and self.stream.keeps:
+            self.keep(mould.key, shown)
         return mould.cast(shown) if shown else b""
 
     def push(self, event: Event) -> Generator[None, None, bool]:
         """Let the channels read the event's pieces, and write what may be shown in their place; False when a rule blocks."""
-        growing, channels = self.growing, self.channels
+        growing = self.growing
         for delta in event.deltas:
-            if delta.once:
+            if delta.whole and (delta.channel in self.channels or delta.channel in self.said):
+                continue  # what is shown of it is known when what ends here has ended
+            if delta.once or delta.whole:
                 once = growing.channel(delta.role, delta.place, delta.form)
                 yield from self.settle([once], delta.text)
                 text = once.rest()
             else:
-                channel = channels.get(delta.channel)
-                if channel is None:
-                    if self.dialect.group(delta.channel) in self.ended:
-                        raise BackendBroken("the backend's stream has text of a choice that had ended")
-                    channel = channels[delta.channel] = growing.channel(delta.role, delta.place, delta.form)
-                text = channel.push(delta.text)
+                text = self.channel(delta).push(delta.text)
+                if self.stream.keeps:
+                    self.keep(delta.channel, text)
             if growing.blocked:
                 return False
             if text != delta.text:
                 delta.slot.write(text)
         return True
+
+    def channel(self, delta: Delta) -> Channel:
+        """The channel of a piece. Raises BackendBroken when its group has ended."""
+        channel = self.channels.get(delta.channel)
+        if channel is None:
+            if self.stream.group(delta.channel) in self.ended:
+                raise BackendBroken("the backend's stream has text of a choice that had ended")
+            channel = self.channels[delta.channel] = self.growing.channel(delta.role, delta.place, delta.form)
+        return channel
+
+    def keep(self, key: Hashable, text: str) -> None:
+        """Keep what was shown of a channel, for the events that repeat it. Raises BackendBroken when that is too much."""
+        self.said.setdefault(key, []).append(text)
+        self.kept += len(text)
+        if self.kept > MAX_EVENT:
+            raise BackendBroken("the backend's stream is larger than an event that repeats it may be")
+
+    def repeat(self, event: Event) -> None:
+        """Write what was shown of a channel where the event repeats it; what repeats it in another form goes."""
+        if self.growing.plan.binding:  # else nothing is held back, so nothing is shown too early
+            for slot in event.repeats:
+                slot.write(None)
+                self.skip("logprobs")
+        for delta in event.deltas:
+            if delta.whole and delta.channel in self.said:
+                delta.slot.write("".join(self.said[delta.channel]))
 
     def settle(self, channels: Collection[Channel], last: str = "") -> Generator[None]:
         """Let these channels end, and wait for those checks that are still finding out what a rule may act upon."""
@@ -304,19 +296,19 @@ class GuardedStream:
 
     def end(self, event: Event) -> Work:
         """Groups end with this event: what their channels still hold goes out in its own pieces of them, or before it."""
-        ending = {key: self.channels[key] for key in self.channels if self.dialect.group(key) in event.ending}
+        ending = {key: self.channels[key] for key in self.channels if self.stream.group(key) in event.ending}
         self.mould = None
         for key in ending:
             del self.channels[key]
         yield from self.settle(ending.values())
-        tails = {key: channel.rest() for key, channel in ending.items()}
+        tails = self.rests(ending)
         if self.growing.blocked:
             return self.stop()
         for group in event.ending:
             self.open.pop(group, None)
             self.ended.add(group)
         for delta in reversed(event.deltas):
-            if tail := tails.pop(delta.channel, ""):
+            if not delta.whole and (tail := tails.pop(delta.channel, "")):
                 delta.slot.write(delta.slot.text + tail)
         return self.remainder(tails)
 
@@ -325,15 +317,25 @@ class GuardedStream:
         ending, self.channels = self.channels, {}
         self.mould = None
         yield from self.settle(ending.values())
+        tails = self.rests(ending)
+        if self.growing.blocked:
+            return self.stop()
+        return self.remainder(tails)
+
+    def rests(self, ending: dict[Hashable, Channel]) -> dict[Hashable, str]:
+        """What may be shown of channels that have ended."""
         tails = {key: channel.rest() for key, channel in ending.items()}
-        return self.stop() if self.growing.blocked else self.remainder(tails)
+        if self.stream.keeps:
+            for key, text in tails.items():
+                self.keep(key, text)
+        return tails
 
     def remainder(self, tails: dict[Hashable, str]) -> bytes:
         """The ends of channels, in events of our own."""
         left = [(key, text) for key, text in tails.items() if text]
-        return b"".join(map(event_bytes, self.dialect.remainder(self.last, left))) if left else b""
+        return b"".join(map(self.stream.write, self.stream.remainder(self.last, left))) if left else b""
 
-    def failed(self, event: Event, beside: bytes) -> Work:
+    def failed(self, event: Event, beside: bytes, name: bytes) -> Work:
         """The backend says that it failed: what was held back, then its error."""
         held = yield from self.flush()
         if self.cut:
@@ -341,13 +343,13 @@ class GuardedStream:
         if not (yield from self.push(event)):
             return self.stop()
         self.trouble, self.told = BackendBroken("the backend's stream ended with an error"), True
-        return held + beside + event_bytes(event.payload)
+        return held + self.written(event.payload, beside, name)
 
     def stop(self) -> bytes:
         """A rule has blocked: every group that is open ends here, and so does the stream."""
         self.cut = True
-        events = self.dialect.cut(self.last, list(self.open) or [0], self.growing.decision.message)
-        return b"".join(map(event_bytes, events)) + DONE
+        events = self.stream.cut(self.last, list(self.open), self.growing.decision.message)
+        return b"".join(map(self.stream.write, events)) + self.stream.end
 
     def skip(self, reason: str) -> None:
         """A part that no check can read."""
@@ -359,8 +361,3 @@ def normal(buffer: bytes) -> bytes:
     if buffer.endswith(b"\r"):
         return buffer[:-1].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + b"\r"
     return buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
-def event_bytes(payload: dict[str, Any]) -> bytes:
-    """A payload as an event."""
-    return b"data: " + orjson.dumps(payload) + b"\n\n"

@@ -1,0 +1,127 @@
+"""The caller's side of a call: what it sent, and the way to answer it, over plain ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from random import getrandbits
+from typing import Any
+
+import orjson
+
+from proxy.errors import RequestError
+from proxy.gateway.form import parsed_form
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+KEYS = (b"authorization", b"x-api-key", b"x-goog-api-key")  # the headers in which clients send their key
+
+
+class ClientLeft(Exception):
+    """The caller closed the connection; nobody waits for the answer."""
+
+
+class Caller:
+    """Whoever calls, and what has been sent back so far."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.receive, self.send = receive, send
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.params: Mapping[str, str] = scope.get("path_params") or {}
+        self.request_id = request_id_of(self.headers.get(b"x-request-id", b""))
+        self.extra: Headers = [(b"x-request-id", self.request_id.encode())]  # headers of whatever is answered
+        self.started = self.streaming = False  # the answer has begun, so its status stands; it comes in pieces
+
+    @property
+    def keys(self) -> list[str]:
+        """What may be a key, from the headers."""
+        return [self.headers.get(name, b"").decode("latin-1") for name in KEYS]
+
+    def named(self, names: tuple[str, ...]) -> dict[str, str]:
+        """Those of its headers that are there."""
+        found = ((name, self.headers.get(name.encode(), b"")) for name in names)
+        return {name: value.decode("latin-1") for name, value in found if value}
+
+    async def body(self, limit: int) -> bytes:
+        """The request's body. Raises RequestError when it is too large."""
+        too_large = RequestError(f"the body is larger than max_body, {limit} bytes", status=413, code="body_too_large")
+        length = self.headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > limit:
+            raise too_large
+        pieces, size, more = [], 0, True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > limit:
+                raise too_large
+            more = message.get("more_body", False)
+        return b"".join(pieces)
+
+    async def payload(self, limit: int, *, form: bool) -> Any:
+        """The request's body, parsed. Raises RequestError."""
+        body = await self.body(limit)
+        if not form:
+            return parsed(body)
+        kind = self.headers.get(b"content-type", b"")
+        return await asyncio.to_thread(parsed_form, body, kind)
+
+    async def watch(self, work: asyncio.Task[Any] | None) -> None:
+        """Cancel the work when the caller leaves."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+        if work is not None:
+            work.cancel()
+
+    async def tell(self, message: MutableMapping[str, Any]) -> None:
+        """Send to the caller. Raises ClientLeft when the caller has gone."""
+        try:
+            await self.send(message)
+        except OSError:
+            raise ClientLeft from None
+
+    async def begin(self, content_type: bytes) -> None:
+        """Begin an answer that comes in pieces."""
+        self.started = self.streaming = True
+        headers = [(b"content-type", content_type), (b"cache-control", b"no-cache"), *self.extra]
+        await self.tell({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def pass_on(self, out: bytes) -> None:
+        """Send more of an answer that has begun."""
+        if out:
+            await self.tell({"type": "http.response.body", "body": out, "more_body": True})
+
+    async def end(self, out: bytes = b"") -> None:
+        """End an answer that has begun."""
+        with contextlib.suppress(OSError):  # the caller has gone
+            await self.send({"type": "http.response.body", "body": out})
+
+    async def answer(self, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
+        """Send a whole answer."""
+        self.started = True
+        headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *self.extra]
+        with contextlib.suppress(OSError):  # the caller has gone
+            await self.send({"type": "http.response.start", "status": status, "headers": headers})
+            await self.send({"type": "http.response.body", "body": body})
+
+
+def request_id_of(given: bytes) -> str:
+    """The caller's request id, if it is fit to be written down, else a new one."""
+    return given.decode() if REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+
+
+def parsed(body: bytes) -> Any:
+    """The body as JSON. What is sent on is written anew from this, so the backend sees what was inspected."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise RequestError(f"the body is not valid JSON: {error.msg.partition(':')[0]} at {place}", code="invalid_json") from None
