@@ -16,6 +16,7 @@ from proxy.core import DEADLINE, ROLES, CheckKind, Family, Finding, Level, Repor
 from proxy.errors import CheckTimeout, ModelError
 
 FLOOR = 0.05  # no finding has a lower score: the thresholds of policies lie above it, and records stay short
+EACH = 200  # characters that a text counts for at least: what is done for each text takes as long
 BRIEF = 4096  # characters that are looked at on the event loop; cutting and screening them takes a millisecond or two
 WARM = "the tables behind views are read now, not in a call: \u200b\u043e"  # an unseen character and a Cyrillic letter
 BEYOND = "beyond_windows"  # the reason that is counted when a text is longer than what a rule has inspected
@@ -87,7 +88,7 @@ class Judged:
 
     def quick(self, segments: Sequence[Segment]) -> Sequence[Report] | None:
         """The reports if every text is short, and cleared by the screen or remembered."""
-        if sum(len(segment.text) for segment in segments) > BRIEF:
+        if sum(max(len(segment.text), EACH) for segment in segments) > BRIEF:
             return None
         begun = self.begin(segments)
         return begun.result() if begun.done() else None

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
 
-from proxy.checks.judged import Asked, Judged, ReadingOptions
+from proxy.checks.judged import FLOOR, Asked, Judged, ReadingOptions
 from proxy.classifier import Classifiers, Reader, chosen, files, usable
 from proxy.core import CheckKind
 from proxy.errors import ModelError
@@ -73,4 +73,5 @@ def kind(classifiers: Classifiers) -> CheckKind:
         build=build,
         description="A sequence classifier of one's own, from a local folder; it needs the extra `transformers`.",
         joins=True,
+        floor=FLOOR,
     )

@@ -20,6 +20,10 @@ class Chosen:
     several: bool
     state: tuple[tuple[str, int, int], ...]  # of its files: one that is replaced makes another model
 
+    def alike(self, other: Chosen) -> bool:
+        """Whether both are of one folder, whatever its files were."""
+        return (self.folder, self.several) == (other.folder, other.several)
+
 
 def chosen(folder: Path, *, several: bool) -> Chosen:
     """The model in a folder, with the state of its files."""

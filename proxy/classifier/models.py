@@ -66,7 +66,12 @@ class Classifiers:
         """A user's own classifier. Raises ModelError."""
         from proxy.classifier.own import open_own  # noqa: PLC0415 - torch and transformers take seconds to import
 
-        return self.once(chosen, lambda: open_own(chosen, self.settings, self.meter))
+        made = self.once(chosen, lambda: open_own(chosen, self.settings, self.meter))
+        with self.lock:  # what it replaces is let go once no policy in force needs it
+            replaced = [key for key in self.loaded if isinstance(key, Chosen) and key != chosen and key.alike(chosen)]
+            for key in replaced:
+                del self.loaded[key]
+        return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from proxy.classifier.card import Kind
 from proxy.classifier.chosen import Chosen
 from proxy.classifier.encoder import device_of
 from proxy.classifier.models import limits_of
+from proxy.classifier.pieces import sound
 from proxy.classifier.reading import Best, Model
 from proxy.classifier.windows import Counter, Cutter
 from proxy.classifier.worker import Ids, Logits, Meter, Worker
@@ -52,12 +53,12 @@ class Network:
 
     def counted(self, words: Sequence[str]) -> list[int]:
         """How many pieces each word has within a text."""
-        found = self.tokenizer([f" {word}" for word in words], add_special_tokens=False, verbose=False)["input_ids"]
+        found = self.tokenizer([f" {sound(word)}" for word in words], add_special_tokens=False, verbose=False)["input_ids"]
         return [len(ids) for ids in found]
 
     def ids(self, text: str, _: Kind) -> list[int] | None:
         """What the network reads of a text; None when it is more than a window."""
-        found: list[int] = self.tokenizer(text, truncation=False, verbose=False)["input_ids"]
+        found: list[int] = self.tokenizer(sound(text), truncation=False, verbose=False)["input_ids"]
         return found if len(found) <= self.window else None
 
 
@@ -68,9 +69,13 @@ def open_own(chosen: Chosen, settings: Settings, meter: Meter) -> Model:
     local = {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(chosen.folder, **local)
-        network = AutoModelForSequenceClassification.from_pretrained(chosen.folder, use_safetensors=True, dtype=kind, **local)
+        network, told = AutoModelForSequenceClassification.from_pretrained(
+            chosen.folder, use_safetensors=True, dtype=kind, output_loading_info=True, **local
+        )
     except Exception as error:  # noqa: BLE001 - the library raises whatever its parts raise
         raise ModelError(f"{chosen.folder}: transformers cannot read it: {type(error).__name__}: {error}") from None
+    if missing := sorted(told["missing_keys"]):
+        raise ModelError(f"{chosen.folder}: its weights lack {', '.join(missing[:3])}: a network without them answers at random")
     own = Network(tokenizer, network.to(device).eval(), device, window_of(tokenizer, network.config))
     room = own.window - tokenizer.num_special_tokens_to_add()
     if room < SHORTEST:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, pre_tokenizers
@@ -13,7 +13,6 @@ from proxy.classifier.windows import LONGEST, WORD, Counter, Cutter
 from proxy.errors import ModelError
 
 UNBROKEN = re.compile(rf"\S{{{LONGEST + 1}}}")  # WordPiece makes one unknown piece of it: it is read in parts
-SYMBOLS = r"[\p{So}\p{Sk}\p{Sm}\p{Me}\p{Cn}\p{Co}]"  # glued to a word, one would make an unknown piece of the whole of it
 BEGIN, END = 101, 102  # [CLS] and [SEP] in the vocabulary of BERT
 
 
@@ -28,7 +27,7 @@ class Pieces:
             raise ModelError(f"{file}: it is no tokenizer ({type(error).__name__}): {OUT}") from None
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
-        apart = pre_tokenizers.Split(Regex(SYMBOLS), "isolated")
+        apart = pre_tokenizers.Split(Regex(unknown(self.tokenizer.get_vocab())), "isolated")
         self.tokenizer.pre_tokenizer = pre_tokenizers.Sequence([apart, pre_tokenizers.BertPreTokenizer()])
         self.tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text
         self.card = card
@@ -68,6 +67,12 @@ class Pieces:
         [read] = self.tokenizer.encode_batch([[word[0] for word in words]], is_pretokenized=True, add_special_tokens=False)
         starts = [words[word or 0].start() for word in read.word_ids]  # None: of a marker, and there are none
         return read.ids, [(at + start, at + end) for at, (start, end) in zip(starts, read.offsets, strict=True)]
+
+
+def unknown(vocabulary: Iterable[str]) -> str:
+    """An expression for the characters that are in no word piece: glued to a word, one would make the whole of it unknown."""
+    known = sorted({piece for piece in vocabulary if len(piece) == 1})
+    return "[^" + r"\s" + "".join(f"\\x{{{ord(sign):X}}}" for sign in known) + "]+"
 
 
 def sound(text: str) -> str:

@@ -18,6 +18,8 @@ from proxy.errors import CheckTimeout
 from proxy.text import normalised
 
 Beyond = Literal["windows", "not_inspected"]
+SLICE = 16_384  # characters that are cut to windows at once: a long text must neither fill the memory nor outlast its deadline
+PATIENCE = 30.0  # seconds for a window of a stream: nobody waits longer, and a rule's timeout cannot be
 CLEARED = 8192  # texts that are remembered as cleared: a conversation sends its history again at each turn
 
 
@@ -188,8 +190,13 @@ class Following:
     def push(self, text: str, *, end: bool = False) -> None:
         """Take more of the text, and ask about the windows that it fills. Raises CheckOverloaded, CheckTimeout."""
         self.length += len(text)
-        if self.skipped:
-            return
+        for at in range(0, len(text) or 1, SLICE):
+            if self.skipped:
+                return
+            self.take(text[at : at + SLICE], end=end and at + SLICE >= len(text))
+
+    def take(self, text: str, *, end: bool) -> None:
+        """Take a slice of the text."""
         bounds, first = self.reader.bounds, self.count
         found: list[tuple[Window, list[Piece]]] = []
         for window in self.cutter.push(text, end=end):
@@ -202,7 +209,8 @@ class Following:
             found.append((window, self.reader.pieces(window, self.kind)))
         model = self.reader.model
         asked = [piece.ids for _, pieces in found for piece in pieces]
-        answers = iter(model.worker.ask(asked, self.deadline, first=first) if asked else ())
+        deadline = min(self.deadline, time.monotonic() + PATIENCE)
+        answers = iter(model.worker.ask(asked, deadline, first=first) if asked else ())
         for window, pieces in found:
             parts = [Part(piece.start, piece.end, next(answers)) for piece in pieces]
             if parts:

@@ -21,6 +21,7 @@ from proxy.errors import CheckError, CheckOverloaded, CheckTimeout
 Ids = Sequence[int]  # of a window's word pieces, markers included: what a network reads
 Logits = tuple[float, ...]  # one for each label
 Judge = Callable[[Sequence[Ids]], Sequence[Logits]]
+EARLY = 16  # windows of a text; those of longer texts may fill half of the queue, so that one long text shuts nobody out
 log = logging.getLogger(__name__)
 
 
@@ -96,14 +97,15 @@ class Worker:
 
         Late windows of long texts let the first ones of others go before, so that a long text does not hold up short ones. After
         `deadline`, on time.monotonic(), a window that still waits is given up: its answer raises CheckTimeout. Raises
-        CheckOverloaded when the queue is full.
+        CheckOverloaded when the queue is full, of a long text already when half of it is.
         """
         keys = [key_of(ids) for ids in windows]
         answers: list[Future[Logits]] = []
         hits = 0
         with self.lock:
-            full = len(self.waiting) >= self.limits.queue
-            if full and any(key not in self.cache and key not in self.jobs for key in keys):
+            new = sum(key not in self.cache and key not in self.jobs for key in keys)
+            room = self.limits.queue if first + len(keys) <= EARLY else self.limits.queue // 2  # the rest is for short texts
+            if new and len(self.waiting) + (new if first + len(keys) > EARLY else 0) >= room:
                 self.tell(self.meter.classifier_overloaded)
                 raise CheckOverloaded("too many windows wait for the classifier")
             for place, (key, ids) in enumerate(zip(keys, windows, strict=True), first):

@@ -21,6 +21,7 @@ from proxy.text import Span, readable, redacted
 
 Made = TypeVar("Made")
 BRIEF = 2  # a fourth of them may be cut to windows and screened there, which takes a millisecond for each thousand or two
+EACH = 200  # characters that a text counts for at least there: what is done for each text takes as long
 CLOSER = 5  # a thirty-second of `inline_chars` may be looked at closely on the event loop: that takes a hundred times longer
 
 
@@ -74,7 +75,7 @@ class Runner:
     async def waited(self, check: Waiting, segments: Sequence[Segment], size: int, timeout: float) -> Sequence[Report]:
         """The reports of a check that waits; a long text is prepared in a thread, no thread waits. Raises as `in_thread` does."""
         deadline = time.monotonic() + timeout
-        if size <= self.settings.inline_chars >> BRIEF:
+        if max(size, len(segments) * EACH) <= self.settings.inline_chars >> BRIEF:
             begun = copy_context().run(in_time, check.begin, segments, deadline)
         else:
             begun = await self.in_thread(check.begin, segments, timeout)

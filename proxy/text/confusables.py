@@ -41,7 +41,7 @@ LOOSE = {
     "σ": "o", "ς": "s", "έ": "e", "ά": "a", "ό": "o", "ί": "i", "ή": "n", "ύ": "u", "θ": "o", "δ": "d", "λ": "l", "π": "n",
 }  # fmt: skip  # the same
 # Letters in black circles and squares, which have no compatibility form, and in parentheses, whose form is three characters.
-ENCLOSED_AT = ((0x1F150, "A"), (0x1F170, "A"), (0x1F110, "A"), (0x249C, "a"))
+ENCLOSED_AT = ((0x1F150, "A"), (0x1F170, "A"), (0x1F110, "A"), (0x249C, "a"), (0x1F1E6, "A"))
 ENCLOSED = {chr(start + i): chr(ord(first) + i) for start, first in ENCLOSED_AT for i in range(26)}
 ALL = CLOSE | LOOSE
 LETTERS = {ord(look): letter for look, letter in ALL.items()}
