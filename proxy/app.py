@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import orjson
@@ -22,7 +23,7 @@ from proxy.backends import Pool, pools
 from proxy.checks import CATALOGUE, catalogue, combined
 from proxy.core import Principal
 from proxy.dialects import DIALECTS
-from proxy.engine import Engine, Guard, Reloader, Verdict
+from proxy.engine import Engine, Guard, Reloader, Verdict, look
 from proxy.errors import RequestError
 from proxy.gateway import KEYS, Endpoint, Gateway, Receive, Scope, Send, parsed, request_id_of
 from proxy.metrics import Metrics
@@ -32,12 +33,14 @@ CATEGORIES = tuple(category for kind in CATALOGUE.values() for category in kind.
 DIALECT = next(iter(DIALECTS.values()))  # whose shape errors have where no dialect is concerned
 
 
-def create_app(settings: Settings, *, backends: Mapping[str, Pool] | None = None, shared_metrics: bool = False) -> Application:
+def create_app(
+    settings: Settings, *, backends: Mapping[str, Pool] | None = None, shared_metrics: Path | None = None
+) -> Application:
     """Build everything. Raises PolicyError for bad policies, OSError for a record file that cannot be written.
 
-    `backends` stand in for those of the settings; `shared_metrics`: several processes count together.
+    `backends` stand in for those of the settings; `shared_metrics`: the folder in which several processes count together.
     """
-    metrics = Metrics(settings.pools, shared=shared_metrics)
+    metrics = Metrics(settings.pools, {key.team for key in settings.keys}, shared=shared_metrics)
     checks = catalogue(settings, metrics)
     engine = Engine(settings, checks, combined, metrics)
     reloader = Reloader(engine, settings.policies, checks, metrics)
@@ -98,12 +101,14 @@ def named(scope: Scope, send: Send) -> Send:
 async def lifespan(gateway: Gateway, reloader: Reloader) -> AsyncIterator[None]:
     """Watch the policies while the server runs; let go of threads and connections when it stops."""
     every = gateway.settings.reload
-    watching = asyncio.create_task(reloader.run(every)) if every else None
+    tasks = [asyncio.create_task(look(gateway.engine.runner))]
+    if every:
+        tasks.append(asyncio.create_task(reloader.run(every)))
     try:
         yield
     finally:
-        if watching:
-            watching.cancel()
+        for task in tasks:
+            task.cancel()
         for pool in gateway.pools.values():
             await pool.close()
         gateway.engine.close()
@@ -139,34 +144,34 @@ class Pages:
 
     async def check(self, request: Request) -> Response:
         """`POST /v1/check`: all findings and the decision for each text."""
-        self.principal(request)
+        team = self.principal(request).team
         payload = await self.body(request)
         items = direct.check_items(payload)
         self.count(len(items))
         guard = self.guard(request, payload)
         categories = CATEGORIES if payload.get("all_scores") is True else None
-        verdicts = await self.judged(guard, items)
+        verdicts = await self.judged(guard, items, team)
         results = [direct.result(item, verdict, categories) for item, verdict in zip(items, verdicts, strict=True)]
         return reply({"policies": guard.names.split(",") if guard.names else [], "results": results})
 
     async def moderations(self, request: Request) -> Response:
         """`POST /v1/moderations`, in OpenAI's shape."""
-        self.principal(request)
+        team = self.principal(request).team
         payload = await self.body(request)
         texts = direct.moderated_texts(payload)
         self.count(len(texts))
         guard = self.guard(request, payload)
-        verdicts = await self.judged(guard, [direct.Item(i, text) for i, text in enumerate(texts)])
+        verdicts = await self.judged(guard, [direct.Item(i, text) for i, text in enumerate(texts)], team)
         results = [direct.moderation(verdict, CATEGORIES) for verdict in verdicts]
         return reply({"id": "modr-" + self.gateway.engine.policies.revision, "model": "parapet", "results": results})
 
-    async def judged(self, guard: Guard, items: Sequence[direct.Item]) -> list[Verdict]:
+    async def judged(self, guard: Guard, items: Sequence[direct.Item], team: str) -> list[Verdict]:
         """The decision on each text, counted as those of calls are; between two of them, other calls go on."""
         verdicts = []
         for item in items:
             await asyncio.sleep(0)
             verdicts.append(await direct.judged(guard, item))
-            self.gateway.metrics.decided(verdicts[-1].decision)
+            self.gateway.metrics.decided(verdicts[-1].decision, team, self.gateway.engine.policies.revision)
         return verdicts
 
     def count(self, texts: int) -> None:
@@ -187,9 +192,10 @@ class Pages:
             raise RequestError("no such model", status=404, code="model_not_found", param="model")
         return reply(model_entry(name))
 
-    async def metrics(self, _: Request) -> Response:
-        """`GET /metrics`, in Prometheus' text format."""
-        return Response(self.gateway.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def metrics(self, request: Request) -> Response:
+        """`GET /metrics`, in Prometheus' text format or as OpenMetrics; of many processes it takes a while to add up."""
+        page = await asyncio.to_thread(self.gateway.metrics.page, request.headers.get("accept", ""))
+        return Response(page.body, headers={"content-type": page.media_type})
 
     async def healthz(self, _: Request) -> Response:
         """`GET /healthz`: the process answers."""

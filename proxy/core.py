@@ -51,6 +51,18 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class Ids:
+    """What a call is known by, in the log and elsewhere."""
+
+    request_id: str = ""
+    trace_id: str = ""  # of the trace that it is a part of, 32 hexadecimal digits; empty where it is part of none
+    sampled: bool = False  # whether that trace is kept
+
+
+CALLED: ContextVar[Ids] = ContextVar("CALLED", default=Ids())  # noqa: B039 - it is frozen
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One piece of text to check."""
 

@@ -210,8 +210,8 @@ def test_decisions_without_a_backend_are_counted(world: settings.Settings, path:
             return (await client.get("/metrics")).text
 
     text = asyncio.run(main())
-    rule = 'direction="prompt",family="privacy",mode="enforce",policy="mine",rule="no-mail"'
-    assert f'parapet_decisions_total{{action="redact",{rule}}} 1.0' in text
+    assert re.search(r'parapet_decisions_total\{action="redact",direction="prompt",.*\} 1\.0', text)
+    assert re.search(r'parapet_matches_total\{action="redact",.*policy="mine",.*rule="no-mail",team="sales"\} 1\.0', text)
     assert re.search(r'parapet_decisions_total\{action="allow".*\} 1\.0', text)
 
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy import errors
+from proxy import __version__, errors
 from proxy.checks import CATALOGUE
 from proxy.core import DIRECTIONS, FAMILIES, Action
 from proxy.dialects import DIALECTS
@@ -24,6 +24,10 @@ CLOSED: dict[str, set[str]] = {
     "dialect": {dialect.name for dialect in DIALECTS.values()},
     "model": {"m", OTHER},
     "outcome": OUTCOMES,
+    "version": {__version__},
+    "team": {""},
+    "would": {action.word for action in Action},
+    "on_error": {"allow", "block"},
     "policy": {"", "redacting", "blocking", "monitoring"},
     "rule": {"", "no-cards", "no-iban", "cards"},
     "family": {"", *FAMILIES},
@@ -32,7 +36,7 @@ CLOSED: dict[str, set[str]] = {
     "direction": set(DIRECTIONS),
     "check": set(CATALOGUE),
     "category": {category for kind in CATALOGUE.values() for category in kind.categories},
-    "kind": {"error", "timeout", "overload"},
+    "kind": {"error", "timeout", "overload", "input", "output"},
     "reason": {*REASONS, OTHER},
     "code": CODES,
     "result": {"loaded", "refused", "written", "lost", "judged", "cached", "expired", "cleared", "passed"},
@@ -42,7 +46,7 @@ CLOSED: dict[str, set[str]] = {
 
 def test_every_label_of_the_table_has_a_closed_set() -> None:
     """A new label has to say here what its values are."""
-    assert {label for row in METRICS.values() for label in row.labels} == set(CLOSED)
+    assert {label for row in METRICS.values() for label in row.labels} - {"revision"} == set(CLOSED)
 
 
 def test_labels_hold_nothing_that_a_caller_chose(tmp_path: Path) -> None:
@@ -76,6 +80,7 @@ def test_labels_hold_nothing_that_a_caller_chose(tmp_path: Path) -> None:
             for label, value in sample.labels.items():
                 seen.setdefault(label, set()).add(value)
     del seen["le"]
+    assert all(re.fullmatch("[0-9a-f]+", revision) for revision in seen.pop("revision"))
     for label, values in seen.items():
         assert values <= CLOSED[label], label
     assert set(seen) >= {"policy", "rule", "model", "code", "reason", "outcome", "category"}
@@ -106,13 +111,19 @@ def test_a_call_counts_its_decisions_findings_and_times(stream: bool, tmp_path: 
             return await parapet.metrics()
 
     text = asyncio.run(main())
-    rule = 'direction="prompt",family="privacy",mode="enforce",policy="redacting",rule="no-cards"'
-    assert f'parapet_decisions_total{{action="redact",{rule}}} 1.0' in text
-    monitored = 'direction="prompt",family="privacy",mode="monitor",policy="monitoring",rule="cards"'
-    assert f'parapet_decisions_total{{action="block",{monitored}}} 1.0' in text
+    decided = r'action="redact",direction="prompt",revision="\w+",team="",would="block"'
+    assert re.search(rf"parapet_decisions_total{{{decided}}} 1\.0", text)
+    for category in ("CREDIT_CARD", "EMAIL_ADDRESS"):
+        rule = rf'category="{category}",direction="prompt",family="privacy",mode="enforce",policy="redacting"'
+        assert re.search(rf'parapet_matches_total{{action="redact",{rule},revision="\w+",rule="no-cards",team=""}} 1\.0', text)
+        monitored = rf'category="{category}",direction="prompt",family="privacy",mode="monitor",policy="monitoring"'
+        assert re.search(rf'parapet_matches_total{{action="block",{monitored},revision="\w+",rule="cards",team=""}} 1\.0', text)
     found = 'category="CREDIT_CARD",check="pii",direction="prompt",family="privacy"'
     assert f"parapet_findings_total{{{found}}} 2.0" in text
     for direction in DIRECTIONS:
         assert re.search(rf'parapet_check_seconds_count{{check="pii",direction="{direction}"}} 1.0', text)
         assert f'parapet_guard_seconds_count{{direction="{direction}"}} 1.0' in text
+    assert 'parapet_call_seconds_count{dialect="openai-chat",model="m"} 1.0' in text
+    assert ("parapet_chunk_guard_seconds_count 0.0" in text) is not stream
+    assert ('parapet_backend_first_chunk_seconds_count{model="m"} 1.0' in text) is stream
     assert f"parapet_held_characters_count {float(stream)}" in text

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from proxy.classifier import KINDS, Beyond, Bounds, Classifiers, Following, Judgement, Reader, gathered, kind_of
+from proxy.classifier import KINDS, Best, Beyond, Bounds, Classifiers, Following, Judgement, Reader, gathered, kind_of
 from proxy.core import DEADLINE, ROLES, CheckKind, Family, Finding, Level, Report, Role, Segment, Thresholds
 from proxy.errors import CheckTimeout, ModelError
 
@@ -116,7 +116,9 @@ class Judged:
 
     def findings(self, judgement: Judgement) -> Iterable[Finding]:
         """What the rules want to know of a window."""
-        for best in judgement.best():
+        known = judgement.best()
+        self.score(known)
+        for best in known:
             if best.score < FLOOR:
                 continue
             for asked in self.asked:
@@ -124,6 +126,13 @@ class Judged:
                 if category in asked.categories:
                     detail = (("model", judgement.model.name), *asked.detail(judgement.window.text))
                     yield Finding(asked.check, asked.family, category, best.score, best.start, best.end, asked.variant, detail)
+
+    def score(self, known: Sequence[Best]) -> None:
+        """Have the highest score of each check counted, so that it shows when texts or scores are no longer as they were."""
+        for asked in self.asked:
+            scores = [best.score for best in known if best.label in asked.labels]
+            if scores:
+                self.reader.meter.scored(asked.check, max(scores))
 
     def watch(self, role: Role) -> JudgedWatch:
         """A watch over one text that comes in pieces."""

@@ -117,6 +117,11 @@ def serving(folder: Path, card: Card, device: Device) -> Serving:
     return Serving(network.to(place).eval(), place, alone)
 
 
+def memory_of(device: torch.device) -> int:
+    """The bytes of a GPU's memory that this process has taken; 0 elsewhere."""
+    return torch.cuda.memory_reserved(device) if device.type == "cuda" else 0
+
+
 def device_of(device: Device) -> torch.device:
     """The device that a setting means. Raises ModelError when it is not there."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

@@ -128,8 +128,11 @@ def worker_of(name: str, judge: Judge, encoder: Opened, settings: Settings, mete
     """A worker that has judged a sample: what is put off until a first window happens now, not in a call."""
     import torch  # noqa: PLC0415 - see `opened`
 
+    from proxy.classifier.encoder import memory_of  # noqa: PLC0415 - the same
+
     limits = limits_of(settings, alone=encoder.network.alone)
-    worker = Worker(name, judge, limits, meter, begin=partial(torch.set_num_threads, settings.classifier_threads))
+    begin = partial(torch.set_num_threads, settings.classifier_threads)
+    worker = Worker(name, judge, limits, meter, begin=begin, memory=partial(memory_of, encoder.network.device))
     if sample:
         worker.thread.submit(judge, [sample]).result()
     return worker

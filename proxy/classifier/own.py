@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from proxy.classifier.card import Kind
 from proxy.classifier.chosen import Chosen
-from proxy.classifier.encoder import device_of
+from proxy.classifier.encoder import device_of, memory_of
 from proxy.classifier.models import limits_of
 from proxy.classifier.pieces import sound
 from proxy.classifier.reading import Best, Model
@@ -82,7 +82,8 @@ def open_own(chosen: Chosen, settings: Settings, meter: Meter) -> Model:
         raise ModelError(f"{chosen.folder}: its window of {own.window} pieces is too short to read texts with")
     labels = tuple(str(network.config.id2label[i]) for i in range(network.config.num_labels))
     limits = limits_of(settings, alone=device.type == "cpu")
-    worker = Worker(NAME, own, limits, meter, begin=partial(torch.set_num_threads, settings.classifier_threads))
+    begin = partial(torch.set_num_threads, settings.classifier_threads)
+    worker = Worker(NAME, own, limits, meter, begin=begin, memory=partial(memory_of, device))
     counter = Counter(own.counted)
 
     def cutter(_: Kind) -> Cutter:

@@ -34,6 +34,12 @@ class Meter(Protocol):
     def screened(self, result: str, windows: int) -> None:
         """So many windows were passed on to the encoder or cleared by the screen."""
 
+    def scored(self, check: str, score: float) -> None:
+        """A window has this score at most in any category of a check."""
+
+    def takes_memory(self, classifier: str, size: int) -> None:
+        """The classifier's process has taken so many bytes of a GPU's memory."""
+
     def batched(self, classifier: str, windows: int, waited: float) -> None:
         """A batch has begun; the first of its windows has waited for so many seconds."""
 
@@ -46,6 +52,8 @@ class Silent:
 
     def classified(self, classifier: str, result: str, windows: int) -> None: ...
     def screened(self, result: str, windows: int) -> None: ...
+    def scored(self, check: str, score: float) -> None: ...
+    def takes_memory(self, classifier: str, size: int) -> None: ...
     def batched(self, classifier: str, windows: int, waited: float) -> None: ...
     def classifier_overloaded(self, classifier: str) -> None: ...
 
@@ -75,9 +83,17 @@ class Worker:
     """Judges windows. `judge` is only ever called in the worker's thread."""
 
     def __init__(
-        self, name: str, judge: Judge, limits: Limits, meter: Meter, *, begin: Callable[[], object] = lambda: None
+        self,
+        name: str,
+        judge: Judge,
+        limits: Limits,
+        meter: Meter,
+        *,
+        begin: Callable[[], object] = lambda: None,
+        memory: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`begin` is called once in the thread, before all else."""
+        """`begin` is called once in the thread, before all else; `memory` says how much of a GPU's is taken, in bytes."""
+        self.memory = memory
         self.name, self.judge, self.limits, self.meter = name, judge, limits, meter
         self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"parapet-{name}", initializer=begin)
         self.lock = threading.Lock()
@@ -204,6 +220,8 @@ class Worker:
                     self.cache[job.key] = answer
             while len(self.cache) > self.limits.cache:
                 self.cache.popitem(last=False)
+        if memory := self.memory():
+            self.tell(self.meter.takes_memory, memory)
         if judged := sum(not isinstance(answer, Exception) for answer in found):
             self.tell(self.meter.classified, "judged", judged)
         for job, answer in zip(batch, found, strict=True):

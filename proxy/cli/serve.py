@@ -44,8 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     if given.workers == 1:
         return serve(given, listener)
     with tempfile.TemporaryDirectory(prefix="parapet-metrics-") as folder:
-        os.environ.setdefault(SHARED, folder)
-        return serve_many(given, listener)
+        shared = Path(os.environ.setdefault(SHARED, folder))
+        metrics.fresh(shared)
+        return serve_many(given, listener, shared)
 
 
 def listen(given: Settings) -> socket.socket:
@@ -81,20 +82,21 @@ def serve(given: Settings, listener: socket.socket) -> int:
     return 0
 
 
-def serve_many(given: Settings, listener: socket.socket) -> int:
+def serve_many(given: Settings, listener: socket.socket, shared: Path) -> int:
     """Several processes behind one socket; one that dies is replaced."""
     logs.configure(given.log_level, given.log_format)
     config = server_config(given, "proxy.cli.serve:worker")
     announce(given, listener)
-    Workers(config, sockets=[listener]).run()
+    Workers(config, [listener], shared).run()
     return 0
 
 
 class Workers(Multiprocess):
-    """Several processes; when one has ended, for whatever reason, its gauges go with it."""
+    """Several processes; when one has ended, for whatever reason, its gauges and its files go with it."""
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], shared: Path) -> None:
         super().__init__(config, sockets)
+        self.shared = shared
         self.known: set[int] = set()
 
     def keep_subprocess_alive(self) -> None:
@@ -103,7 +105,7 @@ class Workers(Multiprocess):
         super().keep_subprocess_alive()
         now = self.pids()
         for pid in self.known - now:
-            metrics.process_died(pid)
+            metrics.process_died(self.shared, pid)
         self.known = now
 
     def pids(self) -> set[int]:
@@ -114,7 +116,7 @@ def worker() -> Application:
     """The application of one worker process, from the variables that its parent set."""
     given = settings.load(None, os.environ, {})
     logs.configure(given.log_level, given.log_format)
-    return frozen(create_app(given, shared_metrics=True))
+    return frozen(create_app(given, shared_metrics=Path(os.environ[SHARED])))
 
 
 def frozen(app: Application) -> Application:

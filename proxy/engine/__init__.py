@@ -2,6 +2,7 @@
 
 from proxy.engine.growing import Channel, Growing
 from proxy.engine.guard import Engine, Guard, Verdict
+from proxy.engine.pulse import look
 from proxy.engine.reload import Reloader
 
-__all__ = ["Channel", "Engine", "Growing", "Guard", "Reloader", "Verdict"]
+__all__ = ["Channel", "Engine", "Growing", "Guard", "Reloader", "Verdict", "look"]

@@ -34,6 +34,7 @@ class Growing:
         self.not_inspected: dict[str, int] = {}  # texts that were not read to their end, by reason
         self.blocked = self.shown = False  # a rule has blocked; all has been shown, and none had
         self.most_held = 0  # characters of one channel
+        self.length = 0  # characters that have been read, of all channels
 
     def channel(self, role: Role, place: str, form: Form = "text") -> Channel:
         """A guard for one more text of the completion."""
@@ -128,6 +129,7 @@ class Channel:
         """Let all watches read on; how far the text is settled."""
         text = self.view.push(raw, end=end)
         self.length += len(text)
+        self.owner.length += len(text)
         settled = self.length
         for watching in self.watches[:]:
             reach = self.ask(watching, text, end=end)

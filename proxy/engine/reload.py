@@ -41,6 +41,7 @@ class Reloader:
         self.engine.use(load(self.paths, self.catalogue))
         self.seen = Signature(before.policies, self.signature().used)
         self.metrics.policies_loaded(ok=True)
+        self.metrics.in_force(self.engine.policies.revision)
 
     async def run(self, every: float) -> None:
         """Look at the files every so many seconds, for ever."""
@@ -82,6 +83,7 @@ class Reloader:
         self.problem = ""
         self.metrics.policies_loaded(ok=True)
         if policies.revision != before:
+            self.metrics.in_force(policies.revision)
             log.info("policies reloaded: revision %s replaces %s", policies.revision, before)
         return policies.revision != before
 

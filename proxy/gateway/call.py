@@ -95,6 +95,7 @@ class Call:
             record.seconds = time.perf_counter() - self.begun
             metrics.in_flight(-1)
             metrics.called(self.dialect.name, record.model, record.outcome)
+            metrics.took(self.dialect.name, record.model, record.seconds)
             self.gateway.trail.write(record)
 
     async def serve(self) -> None:
@@ -117,6 +118,8 @@ class Call:
             raise RequestError(f"no such model; served here: {known}", status=404, code="model_not_found", param="model")
         self.guard = guard = gateway.engine.guard(record.principal.team, reading.model)
         record.revision = gateway.engine.policies.revision
+        if not guard.policies:
+            gateway.metrics.unguarded(record.model, record.principal.team)
         self.refuse_hidden(guard, reading)
         verdict = await self.judge("prompt", guard, reading)
         caller.extra += [
@@ -125,6 +128,7 @@ class Call:
         ]
         if verdict.decision.action == Action.BLOCK:
             record.outcome = "blocked_prompt"
+            gateway.metrics.spared(record.model, "prompt")
             await self.refuse(verdict)
             return
         reading.write(verdict.texts)
@@ -152,7 +156,7 @@ class Call:
         record, metrics = self.record, self.gateway.metrics
         record.guard_seconds += spent
         metrics.guarded(direction, spent)
-        metrics.decided(verdict.decision)
+        metrics.decided(verdict.decision, record.principal.team, record.revision)
         self.skipped(reading.not_inspected)
         self.skipped(verdict.not_inspected)
         if direction == "prompt":

@@ -14,6 +14,7 @@ from proxy.core import Action
 from proxy.engine import Guard
 from proxy.errors import BackendBroken, BackendError, CheckTimeout
 from proxy.gateway.caller import ClientLeft
+from proxy.metrics import usage_of
 from proxy.streaming import GuardedStream
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Exchange:
         try:
             self.gateway.metrics.backend_began(self.record.model, time.perf_counter() - begun)
             if self.record.stream and answer.content_type == "text/event-stream":
-                await self.stream(answer)
+                await self.stream(answer, begun)
             elif self.record.stream and not self.dialect.media:
                 raise BackendBroken("the backend was asked for a stream and did not send one")
             elif self.dialect.media and answer.content_type != "application/json":
@@ -81,6 +82,8 @@ class Exchange:
         """Guard a whole completion."""
         plain = self.dialect.plain and answer.content_type == TEXT
         payload = await self.payload(answer, plain=plain)
+        if usage := usage_of(payload):
+            self.gateway.metrics.used(self.record.model, usage)
         reading = self.dialect.read_answer(payload)
         verdict = await self.call.judge("completion", self.guard, reading)
         self.record.outcome = "served"
@@ -119,13 +122,18 @@ class Exchange:
         async for chunk in answer.chunks():
             await self.caller.pass_on(chunk)
 
-    async def stream(self, answer: Answer) -> None:
+    async def stream(self, answer: Answer, begun: float) -> None:
         """Guard a streamed completion."""
-        self.guarded = guarded = GuardedStream(self.dialect, self.guard.growing())
+        metrics, model = self.gateway.metrics, self.record.model
+        self.guarded = guarded = GuardedStream(self.dialect, self.guard.growing(), metrics.tally())
         self.record.status = 200
         await self.caller.begin(EVENTS)
-        await self.pump(answer.chunks(), guarded)
+        await self.pump(answer.chunks(), guarded, begun)
         self.record.outcome = "blocked_completion" if guarded.cut else "served"
+        if guarded.cut:
+            metrics.spared(model, "completion", guarded.growing.length)
+        elif guarded.usage is not None:
+            metrics.used(model, guarded.usage)
         if guarded.done:
             await answer.settle()
 
@@ -137,7 +145,8 @@ class Exchange:
         decision = growing.decision
         self.record.completion, self.record.completion_places = decision, growing.places
         self.record.guard_seconds += self.guarded.seconds
-        self.gateway.metrics.decided(decision)
+        self.gateway.metrics.decided(decision, self.record.principal.team, self.record.revision)
+        self.gateway.metrics.chunks(self.guarded.tally)
         growing.close()
         self.call.skipped(self.guarded.not_inspected)
         self.call.skipped(growing.not_inspected)
@@ -146,18 +155,23 @@ class Exchange:
         """What ends an answer that has begun and cannot go on: an event with the error, unless the backend has said so itself."""
         return b"" if self.guarded is None or self.told else self.guarded.stream.write(error)
 
-    async def pump(self, chunks: AsyncIterator[bytes], guarded: GuardedStream) -> None:
+    async def pump(self, chunks: AsyncIterator[bytes], guarded: GuardedStream, begun: float) -> None:
         """From the backend through the guard to the caller, as it comes. Raises BackendError once what had come is sent."""
-        first = True
+        metrics, began, first = self.gateway.metrics, False, True
         try:
             async for chunk in chunks:
+                if not began:
+                    metrics.backend_streamed(self.record.model, time.perf_counter() - begun)
+                    began = True
+                spent = guarded.seconds
                 out = await self.fed(guarded, chunk)
                 if out:
                     if first:
-                        self.gateway.metrics.guarded("completion", guarded.seconds)
+                        metrics.guarded("completion", guarded.seconds)
                         first = False
                     await self.caller.pass_on(out)
                 await self.resume(guarded)
+                guarded.tally.count(guarded.seconds - spent)
                 if guarded.over:
                     break
         except BackendError:

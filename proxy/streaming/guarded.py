@@ -17,6 +17,7 @@ import orjson
 from proxy.dialects import Delta, Dialect, Event
 from proxy.engine import Channel, Growing
 from proxy.errors import BackendBroken
+from proxy.metrics import Tally, Usage, usage_of
 from proxy.streaming.mould import Mould, mould_of
 
 MAX_EVENT = 16 * 2**20  # bytes of one event
@@ -35,7 +36,10 @@ class GuardedStream:
     While it is `paused`, a check is still finding out about a text that has ended: it goes on when that has `waited`.
     """
 
-    def __init__(self, dialect: Dialect, growing: Growing) -> None:
+    def __init__(self, dialect: Dialect, growing: Growing, tally: Tally | None = None) -> None:
+        """`tally`: where the times that guarding adds to its pieces are counted."""
+        self.tally = Tally(()) if tally is None else tally
+        self.usage: Usage | None = None  # what the backend has said of its tokens
         self.stream, self.growing = dialect.stream(), growing
         self.free = not (growing.plan.binding or growing.plan.advisory)  # no rule is about what comes: it goes on as it is
         self.buffer = b""
@@ -198,7 +202,7 @@ class GuardedStream:
         self.notice(event)
         if event.failed:
             return (yield from self.failed(event, beside, name))
-        self.last = event.payload
+        self.heed(event.payload)
         if not (yield from self.push(event)):
             return self.stop()
         before = b""
@@ -229,6 +233,12 @@ class GuardedStream:
         """An event that goes out, under the name that it had unless the stream gives it one."""
         out = self.stream.write(payload)
         return beside + out if out.startswith(b"event:") else beside + name + out
+
+    def heed(self, payload: dict[str, Any]) -> None:
+        """Keep what is needed of an event when those after it have come."""
+        self.last = payload
+        if (usage := usage_of(payload)) is not None:
+            self.usage = usage.after(self.usage)
 
     def piece(self, mould: Mould, text: str) -> bytes:
         """An event that is like one before it but for its piece of text."""

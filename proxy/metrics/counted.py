@@ -1,0 +1,322 @@
+"""What Parapet counts. One table of metrics; labels hold only names from the configuration, the policies and the code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+
+from proxy import __version__
+from proxy.core import CALLED, Action, Decision, Direction
+from proxy.metrics.exemplars import Exemplars
+from proxy.metrics.exposition import Page, page
+from proxy.metrics.tally import Histogram, Tally
+from proxy.metrics.tokens import Saved, Usage
+
+MOMENTS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+LONG_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+WINDOWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+CHARACTERS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0)
+SCORES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
+OTHER = "other"  # what any name that is not configured is counted as
+REVISIONS = 64  # that one process tells apart; those after them are `other`
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric: its kind, its labels, what it means; `across` says what the gauges of several processes come to."""
+
+    kind: type[Counter] | type[Gauge] | type[Histogram]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    across: Literal["livesum", "livemax"] = "livesum"
+
+
+METRICS: dict[str, Row] = {
+    "parapet_build_info": Row(Gauge, "1; the label says which version runs.", ("version",), across="livemax"),
+    "parapet_calls": Row(Counter, "Calls answered, by how they ended.", ("dialect", "model", "outcome")),
+    "parapet_calls_in_flight": Row(Gauge, "Calls that are under way."),
+    "parapet_call_seconds": Row(
+        Histogram, "Time from the beginning of a call to the end of its answer.", ("dialect", "model"), LONG_SECONDS
+    ),
+    "parapet_unguarded_calls": Row(Counter, "Calls that no policy in force applied to.", ("model", "team")),
+    "parapet_decisions": Row(
+        Counter,
+        "Decisions, one for each direction of a call: the action taken, and what it would be with every rule enforced.",
+        ("direction", "action", "would", "team", "revision"),
+    ),
+    "parapet_matches": Row(
+        Counter,
+        "Rules that matched in a call, once for each category that they matched for; in the mode monitor, the action is what "
+        "the rule would have done.",
+        ("policy", "rule", "family", "category", "action", "mode", "direction", "team", "revision"),
+    ),
+    "parapet_findings": Row(Counter, "Findings that a rule matched, by category.", ("check", "family", "category", "direction")),
+    "parapet_unanswered": Row(
+        Counter,
+        "Rules that acted by their on_error, since their check gave no answer: `allow` let the text pass.",
+        ("policy", "rule", "check", "kind", "on_error", "mode", "direction"),
+    ),
+    "parapet_guard_seconds": Row(
+        Histogram, "Time that guarding added before the first byte of a call in one direction.", ("direction",), SECONDS
+    ),
+    "parapet_chunk_guard_seconds": Row(
+        Histogram, "Time that guarding added to one piece of a streamed completion, waits for checks among it.", (), MOMENTS
+    ),
+    "parapet_check_seconds": Row(Histogram, "Time that checks took over the texts of a call.", ("check", "direction"), SECONDS),
+    "parapet_check_failures": Row(Counter, "Checks that gave no answer.", ("check", "kind")),
+    "parapet_checks_waiting": Row(
+        Gauge, "Calls of checks that were given to threads and have not ended, looked at once a second."
+    ),
+    "parapet_event_loop_delay_seconds": Row(
+        Histogram, "How late a worker's event loop came to what was due, looked at once a second.", (), SECONDS
+    ),
+    "parapet_held_characters": Row(Histogram, "Most characters of a streamed completion held back at once.", (), CHARACTERS),
+    "parapet_not_inspected": Row(Counter, "Parts of calls that no check could read.", ("reason",)),
+    "parapet_classifier_windows": Row(
+        Counter, "Windows of text that were judged, were in the cache, or were given up (expired).", ("classifier", "result")
+    ),
+    "parapet_classifier_screened": Row(Counter, "Windows of text cleared by the screen, or passed on.", ("result",)),
+    "parapet_classifier_score": Row(
+        Histogram,
+        "Highest score that a window has in any category of the check, remembered windows among them.",
+        ("check",),
+        SCORES,
+    ),
+    "parapet_classifier_batch_windows": Row(Histogram, "Windows of text judged at once.", ("classifier",), WINDOWS),
+    "parapet_classifier_queue_seconds": Row(
+        Histogram, "Time that the first window of a batch waited for the classifier.", ("classifier",), SECONDS
+    ),
+    "parapet_classifier_overloads": Row(Counter, "Texts turned away because a classifier's queue was full.", ("classifier",)),
+    "parapet_classifier_memory_bytes": Row(
+        Gauge, "Memory of the GPU that is taken for a classifier's process; nothing on a CPU.", ("classifier",)
+    ),
+    "parapet_backend_seconds": Row(Histogram, "Time until the backend's answer began.", ("model",), LONG_SECONDS),
+    "parapet_backend_first_chunk_seconds": Row(
+        Histogram, "Time until the first piece of a backend's stream came, before it was guarded.", ("model",), LONG_SECONDS
+    ),
+    "parapet_backend_errors": Row(Counter, "Calls that the backend gave no good answer to.", ("model", "code")),
+    "parapet_tokens": Row(Counter, "Tokens that backends say they have read (input) and written (output).", ("model", "kind")),
+    "parapet_tokens_saved": Row(
+        Counter,
+        "Tokens, estimated, that backends had not to write since the call was blocked: the mean of the model's answers so far, "
+        "less what had come.",
+        ("model", "direction"),
+    ),
+    "parapet_policy_loads": Row(Counter, "Times that the policy files were read.", ("result",)),
+    "parapet_policy_refused": Row(
+        Gauge, "1 while the policy files have mistakes and older ones are in force, else 0.", across="livemax"
+    ),
+    "parapet_policy_in_force": Row(
+        Gauge, "1 for the revision of the policies in force, 0 for earlier ones.", ("revision",), across="livemax"
+    ),
+    "parapet_policy_changed_timestamp_seconds": Row(
+        Gauge, "When the policies in force were put in force (Unix time).", across="livemax"
+    ),
+    "parapet_records": Row(Counter, "Decision records written, and those that could not be.", ("result",)),
+}
+REASONS = frozenset(
+    "image audio video file unknown_part unknown_field unknown_event logprobs error_body previous_response_id "
+    "beyond_windows tokens embeddings".split()
+)
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own."""
+
+    def __init__(self, models: Collection[str] = (), teams: Collection[str] = (), *, shared: Path | None = None) -> None:
+        """`models` and `teams` may be labels. `shared`: the folder in which several processes count together."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # not annotated there
+        self.models, self.teams, self.shared = frozenset(models), frozenset(teams), shared
+        self.revisions: set[str] = set()
+        self.exemplars = Exemplars(shared) if shared else None
+        self.saved = Saved()
+        self.registry = CollectorRegistry()
+        self.made: dict[str, Any] = {name: self.make(name, row) for name, row in METRICS.items()}
+        self.child = lru_cache(maxsize=4096)(self.labelled)
+        self.child("parapet_build_info", __version__).set(1)
+
+    def make(self, name: str, row: Row) -> Counter | Gauge | Histogram:
+        if row.kind is Histogram:
+            return Histogram(name, row.help, row.labels, buckets=row.buckets, registry=self.registry)
+        if row.kind is Gauge:
+            return Gauge(name, row.help, row.labels, registry=self.registry, multiprocess_mode=row.across)
+        return Counter(name, row.help, row.labels, registry=self.registry)
+
+    def labelled(self, name: str, *labels: str) -> Any:
+        """The child of a metric for these label values."""
+        return self.made[name].labels(*labels) if labels else self.made[name]
+
+    def model(self, name: str) -> str:
+        """A model's name as a label: only configured ones are told apart."""
+        return name if name in self.models else OTHER
+
+    def team(self, name: str) -> str:
+        """A team's name as a label; callers without a team have none."""
+        return name if not name or name in self.teams else OTHER
+
+    def revision(self, name: str) -> str:
+        """A revision as a label."""
+        if name not in self.revisions and len(self.revisions) < REVISIONS:
+            self.revisions.add(name)
+        return name if name in self.revisions else OTHER
+
+    def timed(self, seconds: float, name: str, *labels: str) -> None:
+        """Something has taken so long; a call that is traced is remembered as an example of it."""
+        histogram, ids = self.child(name, *labels), CALLED.get()
+        if not ids.sampled:
+            histogram.observe(seconds)
+            return
+        histogram.observe(seconds, {"trace_id": ids.trace_id})
+        if self.exemplars is not None:
+            self.exemplars.note(name, dict(zip(METRICS[name].labels, labels, strict=True)), METRICS[name].buckets, seconds, ids)
+
+    def called(self, dialect: str, model: str, outcome: str) -> None:
+        """A call has been answered."""
+        self.child("parapet_calls", dialect, self.model(model), outcome).inc()
+
+    def took(self, dialect: str, model: str, seconds: float) -> None:
+        """A call has taken so long."""
+        self.timed(seconds, "parapet_call_seconds", dialect, self.model(model))
+
+    def unguarded(self, model: str, team: str) -> None:
+        """No policy applies to a call."""
+        self.child("parapet_unguarded_calls", self.model(model), self.team(team)).inc()
+
+    def in_flight(self, change: int) -> None:
+        """A call has begun (1) or ended (-1)."""
+        self.child("parapet_calls_in_flight").inc(change)
+
+    def decided(self, decision: Decision, team: str = "", revision: str = "") -> None:
+        """A decision has been taken: each rule counts once for a category, and each finding once."""
+        direction, team, revision = decision.direction, self.team(team), self.revision(revision)
+        self.child("parapet_decisions", direction, decision.action.word, decision.would.word, team, revision).inc()
+        matches, findings, unanswered = set(), set(), set()
+        for match in decision.matches:
+            finding, failure = match.finding, match.failure
+            family, category = (finding.family, finding.category) if finding else ("", "")
+            matches.add((match.policy, match.rule, family, category, match.action.word, match.mode))
+            if finding:
+                findings.add(finding)
+            if failure:
+                on_error = "block" if match.action == Action.BLOCK else "allow"
+                unanswered.add((match.policy, match.rule, failure.check, failure.kind, on_error, match.mode))
+        for labels in matches:
+            self.child("parapet_matches", *labels, direction, team, revision).inc()
+        for finding in findings:
+            self.child("parapet_findings", finding.check, finding.family, finding.category, direction).inc()
+        for labels in unanswered:
+            self.child("parapet_unanswered", *labels, direction).inc()
+
+    def guarded(self, direction: Direction, seconds: float) -> None:
+        """Guarding has delayed the first byte by so much."""
+        self.timed(seconds, "parapet_guard_seconds", direction)
+
+    def chunks(self, tally: Tally) -> None:
+        """A stream has ended; guarding has added these times to its pieces."""
+        self.child("parapet_chunk_guard_seconds").add(tally)
+
+    def tally(self) -> Tally:
+        """An empty tally for the pieces of a stream."""
+        return Tally(MOMENTS)
+
+    def checked(self, check: str, direction: Direction, seconds: float) -> None:
+        """A check has run over the texts of a call."""
+        self.timed(seconds, "parapet_check_seconds", check, direction)
+
+    def check_failed(self, check: str, kind: str) -> None:
+        """A check gave no answer."""
+        self.child("parapet_check_failures", check, kind).inc()
+
+    def looked(self, delay: float, waiting: int) -> None:
+        """Once a second: how late the event loop was, and how many calls of checks are in threads."""
+        self.child("parapet_event_loop_delay_seconds").observe(delay)
+        self.child("parapet_checks_waiting").set(waiting)
+
+    def classified(self, classifier: str, result: str, windows: int) -> None:
+        """So many windows of text were judged, were in the cache, or were given up."""
+        self.child("parapet_classifier_windows", classifier, result).inc(windows)
+
+    def screened(self, result: str, windows: int) -> None:
+        """So many windows of text were cleared by the screen, or passed on."""
+        self.child("parapet_classifier_screened", result).inc(windows)
+
+    def scored(self, check: str, score: float) -> None:
+        """The highest score of a window in any category of a check."""
+        self.child("parapet_classifier_score", check).observe(score)
+
+    def takes_memory(self, classifier: str, size: int) -> None:
+        """So many bytes of a GPU's memory are taken."""
+        self.child("parapet_classifier_memory_bytes", classifier).set(size)
+
+    def batched(self, classifier: str, windows: int, waited: float) -> None:
+        """A classifier has begun with a batch, the first of which has waited for so long."""
+        self.child("parapet_classifier_batch_windows", classifier).observe(windows)
+        self.child("parapet_classifier_queue_seconds", classifier).observe(waited)
+
+    def classifier_overloaded(self, classifier: str) -> None:
+        """A classifier has turned a text away."""
+        self.child("parapet_classifier_overloads", classifier).inc()
+
+    def held(self, characters: int) -> None:
+        """A stream has ended that held back at most so many characters."""
+        self.child("parapet_held_characters").observe(characters)
+
+    def not_inspected(self, reason: str, count: int = 1) -> None:
+        """Parts of a call were not read by any check."""
+        self.child("parapet_not_inspected", reason if reason in REASONS else OTHER).inc(count)
+
+    def backend_began(self, model: str, seconds: float) -> None:
+        """The backend's answer has begun."""
+        self.timed(seconds, "parapet_backend_seconds", self.model(model))
+
+    def backend_streamed(self, model: str, seconds: float) -> None:
+        """The first piece of the backend's stream has come."""
+        self.timed(seconds, "parapet_backend_first_chunk_seconds", self.model(model))
+
+    def used(self, model: str, usage: Usage) -> None:
+        """A whole answer took so many tokens."""
+        label = self.model(model)
+        self.child("parapet_tokens", label, "input").inc(usage.input)
+        self.child("parapet_tokens", label, "output").inc(usage.output)
+        self.saved.answered(label, usage.output)
+
+    def spared(self, model: str, direction: Direction, characters: int = 0) -> None:
+        """A call was blocked before its answer, or after so many characters of it."""
+        label = self.model(model)
+        self.child("parapet_tokens_saved", label, direction).inc(self.saved.left(label, characters))
+
+    def backend_failed(self, model: str, code: str) -> None:
+        """The backend gave no good answer."""
+        self.child("parapet_backend_errors", self.model(model), code).inc()
+
+    def in_force(self, revision: str) -> None:
+        """Other policies are in force."""
+        for known in self.revisions:
+            self.child("parapet_policy_in_force", known).set(0)
+        self.child("parapet_policy_in_force", self.revision(revision)).set(1)
+        self.child("parapet_policy_changed_timestamp_seconds").set(time.time())
+
+    def policies_loaded(self, *, ok: bool) -> None:
+        """The policy files have been read."""
+        self.child("parapet_policy_loads", "loaded" if ok else "refused").inc()
+        self.child("parapet_policy_refused").set(0 if ok else 1)
+
+    def recorded(self, ok: bool) -> None:
+        """A decision record was written, or was lost."""
+        self.child("parapet_records", "written" if ok else "lost").inc()
+
+    def exposition(self) -> bytes:
+        """Everything of this process in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def page(self, accept: str = "") -> Page:
+        """Everything, of all processes where several count together, in the format that a scraper asks for."""
+        return page(self.registry, accept, self.shared)

@@ -1,0 +1,54 @@
+"""Tokens as backends count them, and an estimate of those that a blocked call saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+CHARACTERS = 4  # of a token, about: OpenAI's rule of thumb for English
+INPUT = ("prompt_tokens", "input_tokens")  # as the APIs of OpenAI and of Anthropic name them
+OUTPUT = ("completion_tokens", "output_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one answer took, in tokens."""
+
+    input: int = 0
+    output: int = 0
+
+    def after(self, earlier: Usage | None) -> Usage:
+        """Both together, where the events of one stream say each a part: what was said last of each holds."""
+        return Usage(self.input or earlier.input, self.output or earlier.output) if earlier else self
+
+
+def usage_of(payload: object) -> Usage | None:
+    """What an answer says of its tokens; nothing where it says nothing."""
+    given = payload.get("usage") if isinstance(payload, Mapping) else None
+    if not isinstance(given, Mapping):
+        return None
+    found = [next((number(given.get(name)) for name in names if number(given.get(name))), 0) for names in (INPUT, OUTPUT)]
+    return Usage(*found) if any(found) else None
+
+
+def number(value: object) -> int:
+    """A count of tokens that can be believed, else 0."""
+    return value if type(value) is int and 0 < value < 2**31 else 0
+
+
+@dataclass(slots=True)
+class Saved:
+    """How long the answers of each model are, so that one that was not written can be reckoned."""
+
+    answers: dict[str, int] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
+
+    def answered(self, model: str, tokens: int) -> None:
+        """An answer was written to its end."""
+        self.answers[model] = self.answers.get(model, 0) + 1
+        self.tokens[model] = self.tokens.get(model, 0) + tokens
+
+    def left(self, model: str, characters: int) -> float:
+        """The tokens that an answer of the usual length still had to come after so many characters."""
+        usual = self.tokens.get(model, 0) / max(1, self.answers.get(model, 0))
+        return max(0.0, usual - characters / CHARACTERS)
