@@ -126,8 +126,11 @@ def test_what_gives_no_answer_acts_by_on_error(on_error: str, action: Action) ->
 
     async def main() -> list[Verdict]:
         guard = made.guard("", "m")
-        texts = ("one", "two " * 60, "three")
-        return await asyncio.gather(*(guard.judge("prompt", [Segment(text, "user")]) for text in texts))
+        first = asyncio.create_task(guard.judge("prompt", [Segment("one", "user")]))
+        while not judged.worker.working or judged.worker.waiting:
+            await asyncio.sleep(0.001)
+        others = (guard.judge("prompt", [Segment(text, "user")]) for text in ("two " * 60, "three"))
+        return await asyncio.gather(first, *others)
 
     verdicts = asyncio.run(main())
     assert [v.decision.action for v in verdicts] == [action] * 3
