@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from proxy import settings
-from proxy.checks import CATALOGUE
+from proxy.checks import CATALOGUE, contract
 from proxy.cli import parser
 from proxy.metrics import METRICS, REASONS
 from proxy.policy import schema
@@ -76,11 +76,17 @@ def policy_schema() -> str:
     return json.dumps(schema(CATALOGUE), indent=2) + "\n"
 
 
+def http_schema() -> str:
+    """docs/http-check.schema.json."""
+    return json.dumps(contract.schema(), indent=2) + "\n"
+
+
 PAGES: dict[Path, Callable[[], str]] = {
     HERE / "settings.md": settings.reference,
     HERE / "metrics.md": metrics,
     HERE / "checks.md": checks,
     HERE / "commands.md": commands,
+    HERE / "http-check.schema.json": http_schema,
     HERE.parent / "policies" / "schema.json": policy_schema,
 }
 

@@ -26,7 +26,9 @@ from proxy.dialects import DIALECTS
 from proxy.engine import Engine, Guard, Reloader, Verdict, look
 from proxy.errors import RequestError
 from proxy.gateway import KEYS, Endpoint, Gateway, Receive, Scope, Send, parsed, request_id_of
+from proxy.guarding import Guarding
 from proxy.metrics import Metrics
+from proxy.outside import Outside
 from proxy.settings import Settings
 
 CATEGORIES = tuple(category for kind in CATALOGUE.values() for category in kind.categories)
@@ -41,13 +43,13 @@ def create_app(
     `backends` stand in for those of the settings; `shared_metrics`: the folder in which several processes count together.
     """
     metrics = Metrics(settings.pools, {key.team for key in settings.keys}, shared=shared_metrics)
-    checks = catalogue(settings, metrics)
+    served = backends or pools(settings)
+    outside = Outside(settings, lambda: served)
+    checks = catalogue(settings, metrics, outside)
     engine = Engine(settings, checks, combined, metrics)
     reloader = Reloader(engine, settings.policies, checks, metrics)
     reloader.start()
-    gateway = Gateway(
-        settings, engine, Access(settings.keys), backends or pools(settings), Trail(settings.record, metrics.recorded), metrics
-    )
+    gateway = Gateway(settings, engine, Access(settings.keys), served, Trail(settings.record, metrics.recorded), metrics)
     pages = Pages(gateway, reloader)
     endpoints = {path: gateway.endpoint(dialect) for path, dialect in DIALECTS.items()}
     site = Starlette(
@@ -57,12 +59,14 @@ def create_app(
             Route("/v1/models/{model:path}", pages.model),
             Route("/v1/check", pages.check, methods=["POST"]),
             Route("/v1/moderations", pages.moderations, methods=["POST"]),
+            *Guarding(gateway, pages.body, pages.principal).routes(),
             Route("/metrics", pages.metrics),
             Route("/healthz", pages.healthz),
+            Route("/health", pages.healthz),  # where the FMS orchestrator looks
             Route("/readyz", pages.readyz),
         ],
         exception_handlers={HTTPException: refuse_route, RequestError: refuse_request},
-        lifespan=lambda _: lifespan(gateway, reloader),
+        lifespan=lambda _: lifespan(gateway, reloader, outside),
     )
     site.router.redirect_slashes = False  # a path is served as it is written, or not at all
     return Application(site, endpoints)
@@ -98,8 +102,9 @@ def named(scope: Scope, send: Send) -> Send:
 
 
 @contextlib.asynccontextmanager
-async def lifespan(gateway: Gateway, reloader: Reloader) -> AsyncIterator[None]:
+async def lifespan(gateway: Gateway, reloader: Reloader, outside: Outside) -> AsyncIterator[None]:
     """Watch the policies while the server runs; let go of threads and connections when it stops."""
+    outside.bind(asyncio.get_running_loop())
     every = gateway.settings.reload
     tasks = [asyncio.create_task(look(gateway.engine.runner))]
     if every:
@@ -111,6 +116,7 @@ async def lifespan(gateway: Gateway, reloader: Reloader) -> AsyncIterator[None]:
             task.cancel()
         for pool in gateway.pools.values():
             await pool.close()
+        await outside.close()
         gateway.engine.close()
 
 

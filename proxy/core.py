@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -86,6 +86,7 @@ class Finding:
     detail: tuple[tuple[str, str | int | float], ...] = ()  # what the check can say of it, by name; never the user's text
     segment: int = 0  # the index of its segment in the call, and that segment's role: the engine fills them in
     role: Role = "user"
+    replacement: str | None = field(default=None, repr=False)  # what a rule that redacts puts there; None: <category>
 
     def at(self, segment: int, role: Role) -> Finding:
         """The same finding, placed in its call."""
@@ -128,6 +129,13 @@ class Watch(Protocol):
         ...
 
 
+@runtime_checkable
+class Timed(Protocol):
+    """A watch that waits for somebody else while its text goes on: `timeout`, in seconds, is how long its rules let it."""
+
+    timeout: float
+
+
 class Check(Protocol):
     """Looks at segments and returns findings. It decides nothing, logs nothing, reads no policy."""
 
@@ -158,6 +166,39 @@ class Waiting(Protocol):
         ...
 
 
+class Outside(Protocol):
+    """Whom a check may ask, without knowing how: services over HTTP, and the models of the pools.
+
+    Nothing here waits. An answer raises CheckTimeout when it took too long, CheckError when there is none that is good.
+    """
+
+    @property
+    def services(self) -> Collection[str]:
+        """The names of the services that the settings describe."""
+        ...
+
+    @property
+    def models(self) -> Collection[str]:
+        """The names of the pools."""
+        ...
+
+    def post(self, to: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Future[bytes]:
+        """What a service answers; `to` is its name, or its address."""
+        ...
+
+    def complete(self, model: str, path: str, payload: Mapping[str, Any], timeout: float) -> Future[bytes]:
+        """What a model of a pool answers, whole."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is wrong with an option of a check."""
+
+    option: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class CheckKind:
     """A check as policies name it; registered in `checks`, one line each.
@@ -168,6 +209,7 @@ class CheckKind:
     equal share one check. `joins`: it shares its pass over the text with others that do.
     `levels` says which score each level of a rule asks for, by category and role; it raises ParapetError when nobody can say.
     `floor`: it reports no finding with a lower score, so that a rule with a lower threshold is refused.
+    `flaw`: what is wrong with options that are well-formed, under the settings in force.
     """
 
     name: str
@@ -181,6 +223,7 @@ class CheckKind:
     joins: bool = False
     levels: Callable[[Any, Level], Thresholds] | None = None
     floor: float = 0.0
+    flaw: Callable[[Any], Flaw | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@
     ├── ExpressionError         a regular expression cannot be screened
     ├── CheckError              a check did not give an answer; the rules that need it act by their `on_error`
     │   ├── CheckTimeout        it took longer than the rule's `timeout`
-    │   └── CheckOverloaded     its queue is full
+    │   ├── CheckOverloaded     its queue is full
+    │   └── CheckDeclined       whoever it asked is well, and has no verdict on this text
     ├── RequestError            the caller's request cannot be served as it is: status, code, the place in it
     │   └── AccessError         the caller is not known, or may not do this
     └── BackendError            the backend gave no good answer; never a verdict of Parapet's
@@ -95,6 +96,10 @@ class CheckOverloaded(CheckError):
     """A check has more work waiting than it may."""
 
     kind = "overload"
+
+
+class CheckDeclined(CheckError):
+    """Whoever a check asked is well, and has no verdict on this text: it does not take it, or its answer cannot be read."""
 
 
 class RequestError(ParapetError):

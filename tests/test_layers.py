@@ -13,8 +13,8 @@ EDGE = {"cli", "app", "gateway", "backends"}
 AT_HOME = {
     "torch": {"classifier"},
     "transformers": {"classifier"},
-    "starlette": EDGE,
-    "aiohttp": EDGE,
+    "starlette": EDGE | {"guarding"},
+    "aiohttp": EDGE | {"outside"},
     "uvicorn": {"cli"},
     "httpx": set[str](),
     "openai": {"cli"},

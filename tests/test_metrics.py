@@ -20,8 +20,9 @@ from tests.world import BLOCK, CARD, IBAN, MAIL, MARKER, MONITOR, REDACT, STREAM
 
 CODES = {value.code for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.BackendError)}
 OUTCOMES = {"served", "denied", "bad_request", "blocked_prompt", "blocked_completion", "backend_error", "client_left", "error"}
+CONSULTED = {"answered", "remembered", "error", "timeout", "overload", "circuit_open"}
 CLOSED: dict[str, set[str]] = {
-    "dialect": {dialect.name for dialect in DIALECTS.values()},
+    "dialect": {*(dialect.name for dialect in DIALECTS.values()), "litellm", "fms"},
     "model": {"m", OTHER},
     "outcome": OUTCOMES,
     "version": {__version__},
@@ -39,8 +40,9 @@ CLOSED: dict[str, set[str]] = {
     "kind": {"error", "timeout", "overload", "input", "output"},
     "reason": {*REASONS, OTHER},
     "code": CODES,
-    "result": {"loaded", "refused", "written", "lost", "judged", "cached", "expired", "cleared", "passed"},
+    "result": {"loaded", "refused", "written", "lost", "judged", "cached", "expired", "cleared", "passed", *CONSULTED},
     "classifier": {"encoder", "own"},
+    "whom": {"somebody whom a policy names"},
 }
 
 

@@ -22,6 +22,7 @@ LEGAL = {
     "policies": "shipped,/etc/policies",
     "reload": "0",
     "pools": "{small: {backends: [{kind: echo, pace: 5ms}]}}",
+    "services": "{zoo: {url: 'http://zoo', api_key_header: x-key}}",
     "keys": "[{name: desk, sha256: " + "0a" * 32 + "}]",
     "max_body": "1MB",
     "max_segments": "10",

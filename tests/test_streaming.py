@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from proxy.core import Action, Form, Role, Segment
 from proxy.dialects import OpenAIChat
 from proxy.engine import Growing, Guard
-from proxy.engine.guard import label, redactions
+from proxy.engine.growing import label
+from proxy.engine.guard import redactions
 from proxy.streaming import GuardedStream
 from proxy.text import redacted
 from tests.world import BLOCK, CARD, IBAN, MAIL, MONITOR, REDACT, ROLES, SECRETS, WATCH, chunk, event, guard

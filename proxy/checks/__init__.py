@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
-from proxy.checks import bias, credentials, judged, misuse, own, pii
+from proxy.checks import bias, credentials, desk, judged, misuse, own, pii, services
 from proxy.checks import copyright as works
 from proxy.checks.judged import Judged
 from proxy.checks.screen import PatternCheck, Screened
 from proxy.classifier import Classifiers, Meter, Silent
-from proxy.core import Check, CheckKind
+from proxy.core import Check, CheckKind, Outside
 from proxy.settings import Settings
 
 
-def catalogue(settings: Settings | None = None, meter: Meter | None = None) -> Mapping[str, CheckKind]:
-    """All checks by name; those that a classifier judges take its place and its bounds from the settings, and tell `meter`."""
-    classifiers = Classifiers(settings or Settings(), meter or Silent())
+class Meters(Meter, desk.Meter, Protocol):
+    """Who counts what checks do; `Metrics` is one."""
+
+
+class Mute(Silent, desk.Silent):
+    """Counts nothing."""
+
+
+def catalogue(
+    settings: Settings | None = None, meter: Meters | None = None, outside: Outside | None = None
+) -> Mapping[str, CheckKind]:
+    """All checks by name; they take places and bounds from the settings, tell `meter`, and ask others through `outside`.
+
+    Without `outside` there is all that policies, their schema and their tests need, but none of the checks that ask others runs.
+    """
+    meter = meter or Mute()
+    classifiers = Classifiers(settings or Settings(), meter)
     kinds = (
         pii.kind(classifiers),
         credentials.KIND,
@@ -23,6 +38,7 @@ def catalogue(settings: Settings | None = None, meter: Meter | None = None) -> M
         misuse.kind(classifiers),
         bias.kind(classifiers),
         own.kind(classifiers),
+        services.kind(outside, meter),
     )
     return {kind.name: kind for kind in kinds}
 

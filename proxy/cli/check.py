@@ -18,7 +18,7 @@ import orjson
 
 from proxy import direct
 from proxy.checks import CATALOGUE, catalogue, combined
-from proxy.cli.common import Commands, add_config, binary, loaded, policy_files
+from proxy.cli.common import Commands, add_config, binary, loaded, outside, policy_files
 from proxy.core import DIRECTIONS, Direction
 from proxy.engine import Engine
 from proxy.errors import FileError, Problem, RequestError
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Judge every text."""
     out = binary(sys.stdout, "standard output")
     given = loaded(arguments)
-    checks = catalogue(given)
+    checks = catalogue(given, outside=outside(given))
     engine = Engine(given, checks, combined, Metrics())
     engine.use(load(policy_files(arguments.policy, given), checks))
     try:

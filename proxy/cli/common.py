@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from proxy import settings
+from proxy.backends import pools
 from proxy.errors import ParapetError, SettingError
+from proxy.outside import Outside
 from proxy.settings import Settings
 
 Commands = Any  # argparse gives its subparsers no public type
@@ -22,6 +24,11 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def loaded(arguments: argparse.Namespace, **overrides: object) -> Settings:
     """The settings in force for a command. Raises SettingError, FileError."""
     return settings.load(arguments.config, os.environ, overrides)
+
+
+def outside(given: Settings) -> Outside:
+    """Whom checks may ask when a command runs them: the services and pools of the settings."""
+    return Outside(given, lambda: pools(given))
 
 
 def binary(stream: TextIO | None, name: str) -> BinaryIO:

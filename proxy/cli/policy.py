@@ -12,7 +12,7 @@ from pathlib import Path
 
 from proxy import policy
 from proxy.checks import CATALOGUE, catalogue, combined
-from proxy.cli.common import Commands, add_config, loaded, policy_files
+from proxy.cli.common import Commands, add_config, loaded, outside, policy_files
 from proxy.core import Action, CheckKind
 from proxy.engine import Engine, Verdict
 from proxy.errors import PolicyError, Problem
@@ -48,7 +48,7 @@ def lint(arguments: argparse.Namespace) -> int:
     given = loaded(arguments)
     paths = policy_files(arguments.policies, given)
     try:
-        found = policy.load(paths, catalogue(given))
+        found = policy.load(paths, catalogue(given, outside=outside(given)))
     except PolicyError as error:
         return report(error.problems)
     problems: list[Problem] = []
@@ -80,7 +80,7 @@ def cases(of: Policy) -> tuple[Case, ...]:
 def test(arguments: argparse.Namespace) -> int:
     """Run every case; 1 if one fails or a policy says nothing of a rule."""
     given = loaded(arguments)
-    checks = catalogue(given)
+    checks = catalogue(given, outside=outside(given))
     found = policy.load(policy_files(arguments.policies, given), checks)
     passed = failed = 0
     for each in found.policies:

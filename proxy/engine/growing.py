@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
-from proxy.core import Action, Decision, Failure, Finding, Form, Role, Trouble, Watch
+from proxy.core import Action, Decision, Failure, Finding, Form, Role, Timed, Trouble, Watch
 from proxy.engine.plan import Plan, Unit
 from proxy.errors import CheckError
 from proxy.metrics import Metrics
@@ -51,7 +51,7 @@ class Growing:
         step = decide(self.policies, "completion", findings, new)
         self.blocked = self.blocked or step.action == Action.BLOCK
         wanted = (m for m in step.matches if m.mode == "enforce" and m.action == Action.REDACT)
-        return [Span(f.start, f.end, f"<{f.category}>", f.score) for f in (m.finding for m in wanted) if f is not None]
+        return [label(f) for f in (m.finding for m in wanted) if f is not None]
 
     @property
     def decision(self) -> Decision:
@@ -83,6 +83,13 @@ class Growing:
         for label, seconds in spent.items():
             self.metrics.checked(label, "completion", seconds)
         self.metrics.held(self.most_held)
+
+
+def label(finding: Finding) -> Span:
+    """What stands in the place of a finding. Where two overlap, one that only says what was there wins over a proposed text."""
+    if finding.replacement is None:
+        return Span(finding.start, finding.end, f"<{finding.category}>", finding.score)
+    return Span(finding.start, finding.end, finding.replacement, finding.score - 1)
 
 
 class Channel:
@@ -234,6 +241,8 @@ class Watching:
     def __init__(self, unit: Unit, role: Role, *, binds: bool) -> None:
         self.unit, self.binds = unit, binds
         self.watch: Watch = unit.check.watch(role)
+        if unit.waiting is not None and isinstance(self.watch, Timed):
+            self.watch.timeout = unit.timeout
         self.seconds = 0.0  # that it has taken
         self.wait: Future[None] | None = None  # the text has ended, and it is still finding out
         self.deadline = math.inf  # on time.monotonic(): when that has taken too long

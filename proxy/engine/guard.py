@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from proxy.core import DEADLINE, Action, CheckKind, Decision, Direction, Failure, Finding, Report, Segment, Waiting
-from proxy.engine.growing import Growing
+from proxy.engine.growing import Growing, label
 from proxy.engine.plan import Combine, Plan, Planner, Unit, binds
 from proxy.errors import CheckError, CheckOverloaded
 from proxy.metrics import Metrics
@@ -169,11 +169,6 @@ def redactions(decision: Decision) -> list[Finding]:
     """The findings that enforced rules want replaced."""
     matches = (m for m in decision.matches if m.mode == "enforce" and m.action == Action.REDACT)
     return [match.finding for match in matches if match.finding is not None]
-
-
-def label(finding: Finding) -> Span:
-    """What stands in the place of a finding."""
-    return Span(finding.start, finding.end, f"<{finding.category}>", finding.score)
 
 
 class Engine:

@@ -98,6 +98,17 @@ METRICS: dict[str, Row] = {
     "parapet_classifier_memory_bytes": Row(
         Gauge, "Memory of the GPU that is taken for a classifier's process; nothing on a CPU.", ("classifier",)
     ),
+    "parapet_consultations": Row(
+        Counter,
+        "Texts that a check asked somebody else about: answered, remembered, error, timeout, overload or circuit_open.",
+        ("check", "whom", "result"),
+    ),
+    "parapet_consultation_seconds": Row(
+        Histogram, "Time that somebody whom a check asked took to answer.", ("check", "whom"), SECONDS
+    ),
+    "parapet_consultation_circuit_open": Row(
+        Gauge, "1 while somebody failed too often and is not asked, else 0.", ("check", "whom"), across="livemax"
+    ),
     "parapet_backend_seconds": Row(Histogram, "Time until the backend's answer began.", ("model",), LONG_SECONDS),
     "parapet_backend_first_chunk_seconds": Row(
         Histogram, "Time until the first piece of a backend's stream came, before it was guarded.", ("model",), LONG_SECONDS
@@ -264,6 +275,18 @@ class Metrics:
     def classifier_overloaded(self, classifier: str) -> None:
         """A classifier has turned a text away."""
         self.child("parapet_classifier_overloads", classifier).inc()
+
+    def consulted(self, check: str, whom: str, result: str, questions: int = 1) -> None:
+        """So many questions of a check were answered, remembered, or came to nothing."""
+        self.child("parapet_consultations", check, whom, result).inc(questions)
+
+    def consultation(self, check: str, whom: str, seconds: float) -> None:
+        """Whom a check asked has answered, well or badly, after so many seconds."""
+        self.child("parapet_consultation_seconds", check, whom).observe(seconds)
+
+    def circuit(self, check: str, whom: str, *, open: bool) -> None:
+        """Nobody is asked any more, or again."""
+        self.child("parapet_consultation_circuit_open", check, whom).set(1 if open else 0)
 
     def held(self, characters: int) -> None:
         """A stream has ended that held back at most so many characters."""

@@ -222,10 +222,15 @@ def _options(
     try:
         # Through JSON: a list in the file may become a tuple or a set, also where the model is strict.
         context = {"folder": Path(document.file).parent}  # what paths in options are relative to
-        return model.model_validate_json(json.dumps(options), extra="forbid", context=context)
+        made = model.model_validate_json(json.dumps(options), extra="forbid", context=context)
     except ValidationError as error:
         found += yamlfile.problems(document, error, model, ("rules", index, "with"))
         return None
+    flaw = kind.flaw(made) if kind.flaw is not None else None
+    if flaw is not None:
+        found.append(document.problem(("rules", index, "with", flaw.option), flaw.message))
+        return None
+    return made
 
 
 def _categories(

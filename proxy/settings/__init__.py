@@ -2,7 +2,7 @@
 
 from proxy.settings.load import load
 from proxy.settings.show import InForce, in_force, reference
-from proxy.settings.table import Backend, EchoBackend, Key, OpenAIBackend, Pool, Row, Settings, table
+from proxy.settings.table import Backend, EchoBackend, Key, OpenAIBackend, Pool, Row, Service, Settings, table
 from proxy.settings.units import seconds, shipped_models, shipped_policies, show_seconds, size
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "OpenAIBackend",
     "Pool",
     "Row",
+    "Service",
     "Settings",
     "in_force",
     "load",

@@ -129,16 +129,21 @@ def _with_digest(key: Key, place: str, source: str, environ: Mapping[str, str]) 
 
 
 def _secrets(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    source = settings.source("pools")
-    return {variable: _secret(variable, place, source, environ) for place, variable in _api_keys(settings)}
+    return {
+        variable: _secret(variable, place, settings.source(place.partition(".")[0]), environ)
+        for place, variable in _api_keys(settings)
+    }
 
 
 def _api_keys(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The place and the name of each variable that holds a backend's key."""
+    """The place and the name of each variable that holds the key of a backend or a service."""
     for model, pool in settings.pools.items():
         for index, backend in enumerate(pool.backends):
             if backend.kind == "openai" and backend.api_key_env:
                 yield f"pools.{model}.backends[{index}].api_key_env", backend.api_key_env
+    for name, service in settings.services.items():
+        if service.api_key_env:
+            yield f"services.{name}.api_key_env", service.api_key_env
 
 
 def _secret(variable: str, place: str, source: str, environ: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
 from typing import Any
 
-from proxy.settings.table import CONFIG, EchoBackend, Key, OpenAIBackend, Row, Settings, rows, table
+from proxy.settings.table import CONFIG, EchoBackend, Key, OpenAIBackend, Row, Service, Settings, rows, table
 
 INTRODUCTION = f"""\
 # Settings
@@ -15,13 +15,14 @@ This page is generated from the table in `proxy/settings/table.py`.
 
 A setting is taken from the first of these places that names it: the command line, its environment variable, the configuration
 file (`--config FILE`, or the file that `{CONFIG}` names), its default. `parapet config` prints every value with its place. An
-unknown name or a bad value stops the start. Paths in the file are relative to the file. `pools` and `keys` are written in a
-variable as one line of JSON or YAML.
+unknown name or a bad value stops the start. Paths in the file are relative to the file. `pools`, `services` and `keys` are
+written in a variable as one line of JSON or YAML.
 """
 HEAD = "| setting | default | what it takes | what it is |\n| --- | --- | --- | --- |"
 NESTED = (
     ("Backends of the kind `echo`", EchoBackend, "Each pool in `pools` has a list of `backends`; `kind` says what one is."),
     ("Backends of the kind `openai`", OpenAIBackend, ""),
+    ("Services", Service, "Each entry of `services` names one that a rule may ask: `with: {kind: presidio, service: NAME}`."),
     ("Keys", Key, "Each row of `keys` names one caller."),
 )
 

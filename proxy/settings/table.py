@@ -103,6 +103,24 @@ class Key(Entry):
         return self
 
 
+class Service(Entry):
+    """A service that the check `http` may ask by its name: the policy then needs neither its address nor its key."""
+
+    url: Url = Field(description="its address, without a name and password")
+    api_key_env: Variable = Field(default="", description="the environment variable that holds its API key")
+    api_key_header: str = Field(default="Authorization", description="the header that carries the key")
+    api_key_prefix: str = Field(default="Bearer ", description="what stands before the key in that header")
+    headers: Headers = Field(default={}, description="headers to send with each request")
+
+    @model_validator(mode="after")
+    def _without_credentials(self) -> Self:
+        if "@" in self.url.split("/")[2]:
+            raise ValueError("expected a url without a name and password: name a variable in api_key_env")
+        if not HEADER.fullmatch(self.api_key_header):
+            raise ValueError("expected the name of a header in api_key_header")
+        return self
+
+
 def told_apart(keys: tuple[Key, ...]) -> tuple[Key, ...]:
     """The keys themselves, if no two have one name."""
     names = [key.name for key in keys]
@@ -138,6 +156,8 @@ POOLS = Kind("model names, each with its backends", show_nested, nested=True)
 Backend = Annotated[EchoBackend | OpenAIBackend, Field(discriminator="kind")]
 Backends = Annotated[tuple[Backend, ...], fits(BACKENDS, bool), BACKENDS]
 Pools = Annotated[Mapping[Name, Pool], fits(POOLS, bool), POOLS]
+SERVICES = Kind("names of services, each with what it is", show_nested, nested=True)
+Services = Annotated[Mapping[Name, Service], SERVICES]
 Keys = Annotated[tuple[Key, ...], AfterValidator(told_apart), Kind("a list of keys", show_nested, nested=True)]
 
 
@@ -166,6 +186,7 @@ class Settings:
     policies: Paths = setting("the policies in force", _shipped)
     reload: Seconds = setting("how often policy files are looked at for changes; 0 never looks again", 2.0)
     pools: Pools = setting("the models that are served, and the backends behind each", _embedded)
+    services: Services = setting("the services that the check `http` may ask by name", dict)
     keys: Keys = setting("who may call; without any, everyone may, as a principal without name, app and team", tuple)
     max_body: Size = setting("the largest request that is read", 32 * 2**20)
     max_segments: Count = setting("the most pieces of text in one request", 8192)

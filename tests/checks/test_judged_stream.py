@@ -18,7 +18,8 @@ from proxy.classifier import Limits
 from proxy.core import Action, Segment
 from proxy.dialects import OpenAIChat
 from proxy.engine import Engine, Growing
-from proxy.engine.guard import label, redactions
+from proxy.engine.growing import label
+from proxy.engine.guard import redactions
 from proxy.streaming import GuardedStream
 from proxy.text import redacted
 from tests.classifier.world import Script, kinds, model, write_encoder
