@@ -41,7 +41,8 @@ class OpenAI:
         self.settings = settings
         self.headers = {"Content-Type": RELAYED, "Accept-Encoding": "identity", **entry.headers}
         if entry.api_key_env:
-            self.headers["Authorization"] = f"Bearer {settings.secrets[entry.api_key_env]}"
+            key = settings.secrets[entry.api_key_env]
+            self.headers |= {entry.api_key_header: key} if entry.api_key_header else {"Authorization": f"Bearer {key}"}
         self.session: aiohttp.ClientSession | None = None
 
     async def call(self, asked: Asked) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy.dialects.anthropic_messages import AnthropicCount, AnthropicMessages
 from proxy.dialects.base import HIDDEN, Delta, Dialect, Event, Reading, Slot, Stream, Upload
 from proxy.dialects.openai_chat import OpenAIChat
 from proxy.dialects.openai_completions import OpenAICompletions
@@ -9,12 +10,22 @@ from proxy.dialects.openai_embeddings import OpenAIEmbeddings
 from proxy.dialects.openai_images import OpenAIImages
 from proxy.dialects.rerank import Rerank
 
-ALL: tuple[Dialect, ...] = (OpenAIChat(), OpenAICompletions(), OpenAIEmbeddings(), OpenAIImages(), Rerank())
+ALL: tuple[Dialect, ...] = (
+    OpenAIChat(),
+    OpenAICompletions(),
+    OpenAIEmbeddings(),
+    OpenAIImages(),
+    Rerank(),
+    AnthropicMessages(),
+    AnthropicCount(),
+)
 DIALECTS: dict[str, Dialect] = {dialect.path: dialect for dialect in ALL}
 
 __all__ = [
     "DIALECTS",
     "HIDDEN",
+    "AnthropicCount",
+    "AnthropicMessages",
     "Delta",
     "Dialect",
     "Event",

@@ -93,6 +93,20 @@ class KeySlot(Slot):
 
 
 @dataclass(slots=True)
+class JsonSlot(Slot):
+    """Where a value stands that is read as its JSON source."""
+
+    @property
+    def text(self) -> Any:
+        """The source of the value."""
+        return orjson.dumps(self.holder[self.key]).decode()
+
+    def write(self, text: str | None) -> None:
+        """Put the value of another source in its place."""
+        self.holder[self.key] = None if text is None else orjson.loads(text)
+
+
+@dataclass(slots=True)
 class Reading:
     """The texts of a payload with their places in it, and what could not be read."""
 
@@ -116,6 +130,15 @@ class Reading:
             self.pass_over(text)
         elif text:
             self.take(Segment(text, role, place, form), Slot(holder, key))
+
+    def add_json(self, holder: Any, key: Any, role: Role, place: str) -> None:
+        """A value to inspect as its JSON source: a stream carries it so. Raises RequestError when it is nested too deeply."""
+        value, slot = holder[key], JsonSlot(holder, key)
+        if value:
+            try:
+                self.take(Segment(slot.text, role, place, "json"), slot)
+            except orjson.JSONEncodeError:
+                raise RequestError("the value is nested too deeply", code="too_deep", param=place) from None
 
     def add_key(self, holder: Any, key: str, role: Role, place: str) -> None:
         """The name of a field that the caller chose, if it is more than a word."""

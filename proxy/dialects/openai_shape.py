@@ -23,15 +23,9 @@ class OpenAIShape(Dialect):
     """A dialect with OpenAI's errors and without a stream."""
 
     def read_error(self, payload: object) -> Reading | None:
-        """An error as OpenAI, vLLM (`object: error`), TGI (`error` is a text) and FastAPI (`detail`) write it."""
-        if not isinstance(payload, dict):
-            return None
-        error = payload.get("error", payload.get("detail"))
-        if payload.get("object") == "error":
-            error = {key: value for key, value in payload.items() if key != "object"}
-        if isinstance(error, str):
-            error = {"message": error}
-        if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+        """An error in one of the shapes that servers of this API have."""
+        error = error_of(payload)
+        if error is None:
             return None
         error = {"type": "backend_error", "param": None, "code": None} | error
         reading = Reading(payload={"error": error})
@@ -57,6 +51,18 @@ class OpenAIShape(Dialect):
         if reading is None:
             raise BackendBroken("the backend's stream ended with an error")
         return Event.of_error(reading)
+
+
+def error_of(payload: object) -> Json | None:
+    """An error as OpenAI, vLLM (`object: error`), TGI (`error` is a text) and FastAPI (`detail`) write it, if it is one."""
+    if not isinstance(payload, dict):
+        return None
+    error = payload.get("error", payload.get("detail"))
+    if payload.get("object") == "error":
+        error = {key: value for key, value in payload.items() if key != "object"}
+    if isinstance(error, str):
+        error = {"message": error}
+    return error if isinstance(error, dict) and isinstance(error.get("message"), str) else None
 
 
 def request_of(payload: object) -> Reading:

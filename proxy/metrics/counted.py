@@ -135,7 +135,7 @@ METRICS: dict[str, Row] = {
 }
 REASONS = frozenset(
     "image audio video file unknown_part unknown_field unknown_event logprobs error_body previous_response_id "
-    "beyond_windows tokens embeddings".split()
+    "beyond_windows encrypted tokens embeddings".split()
 )
 
 

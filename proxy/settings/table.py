@@ -69,6 +69,10 @@ class OpenAIBackend(Entry):
     api_key_env: Variable = Field(
         default="", description="the environment variable that holds its API key; the caller's is never used"
     )
+    api_key_header: Header = Field(
+        default="",
+        description="the header that carries the API key, as x-api-key does; left out: Authorization, as a bearer",
+    )
     model: str = Field(default="", description="the model's name there; left out: the name of the pool")
     headers: Headers = Field(default={}, description="headers to send with each call")
 
@@ -152,6 +156,9 @@ def show_nested(value: object) -> str:
 
 Headers = Annotated[Mapping[str, str], BeforeValidator(headers), Kind("header names, each with its value", show_nested)]
 BACKENDS = Kind("at least one backend", show_nested)
+Header = Annotated[
+    str, fits(Kind("a header's name"), lambda name: not name or bool(HEADER.fullmatch(name))), Kind("a header's name")
+]
 POOLS = Kind("model names, each with its backends", show_nested, nested=True)
 Backend = Annotated[EchoBackend | OpenAIBackend, Field(discriminator="kind")]
 Backends = Annotated[tuple[Backend, ...], fits(BACKENDS, bool), BACKENDS]
