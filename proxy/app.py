@@ -30,6 +30,7 @@ from proxy.guarding import Guarding
 from proxy.metrics import Metrics
 from proxy.outside import Outside
 from proxy.settings import Settings
+from proxy.traces import Traces
 
 CATEGORIES = tuple(category for kind in CATALOGUE.values() for category in kind.categories)
 DIALECT = next(iter(DIALECTS.values()))  # whose shape errors have where no dialect is concerned
@@ -49,7 +50,15 @@ def create_app(
     engine = Engine(settings, checks, combined, metrics)
     reloader = Reloader(engine, settings.policies, checks, metrics)
     reloader.start()
-    gateway = Gateway(settings, engine, Access(settings.keys), served, Trail(settings.record, metrics.recorded), metrics)
+    gateway = Gateway(
+        settings,
+        engine,
+        Access(settings.keys),
+        served,
+        Trail(settings.record, metrics.recorded),
+        metrics,
+        Traces.of(settings, metrics.spanned),
+    )
     pages = Pages(gateway, reloader)
     endpoints = {path: gateway.endpoint(dialect) for path, dialect in DIALECTS.items()}
     site = Starlette(
@@ -118,6 +127,7 @@ async def lifespan(gateway: Gateway, reloader: Reloader, outside: Outside) -> As
             await pool.close()
         await outside.close()
         gateway.engine.close()
+        await asyncio.to_thread(gateway.traces.close)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class Record:
     not_inspected: dict[str, int] = field(default_factory=dict)
     guard_seconds: float = 0.0
     seconds: float = 0.0
+    trace_id: str = ""  # of the trace that the call is a part of
 
     def line(self) -> bytes:
         """The record as one line of JSON."""
@@ -44,6 +45,7 @@ class Record:
             {
                 "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "request_id": self.request_id,
+                "trace_id": self.trace_id,
                 "dialect": self.dialect,
                 "principal": {"key": self.principal.key, "app": self.principal.app, "team": self.principal.team},
                 "model": self.model,

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, TextIO
 
+from proxy.core import CALLED
 from proxy.errors import ParapetError
 
 Format = Literal["text", "json"]
@@ -59,14 +60,14 @@ class TextLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
-        request = getattr(record, "request_id", "")
+        request = getattr(record, "request_id", CALLED.get().request_id)
         head = f"{_time(record)} {record.levelname} {record.name} {_message(record)}"
         parts = [head + (f" [{request}]" if request else ""), *_error(record)]
         return "\n    ".join(_printable(line) for part in parts for line in part.splitlines())
 
 
 class JsonLine(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and request_id and error where there is one."""
+    """One JSON object a line: time, level, logger, message, and request_id, trace_id and error where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as JSON."""
@@ -76,8 +77,11 @@ class JsonLine(logging.Formatter):
             "logger": record.name,
             "message": _message(record),
         }
-        if request := getattr(record, "request_id", ""):
+        ids = CALLED.get()
+        if request := getattr(record, "request_id", ids.request_id):
             line["request_id"] = str(request)
+        if ids.trace_id:
+            line["trace_id"] = ids.trace_id
         if error := _error(record):
             line["error"] = error
         return json.dumps(line)

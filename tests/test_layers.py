@@ -22,6 +22,7 @@ AT_HOME = {
     "litellm": {"backends"},
     "presidio_analyzer": {"checks"},
     "prometheus_client": {"metrics"},
+    "opentelemetry": {"traces"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -40,7 +40,7 @@ CLOSED: dict[str, set[str]] = {
     "kind": {"error", "timeout", "overload", "input", "output"},
     "reason": {*REASONS, OTHER},
     "code": CODES,
-    "result": {"loaded", "refused", "written", "lost", "judged", "cached", "expired", "cleared", "passed", *CONSULTED},
+    "result": set("loaded refused written lost judged cached expired cleared passed ended sent failed".split()) | set(CONSULTED),
     "classifier": {"encoder", "own"},
     "whom": {"somebody whom a policy names"},
 }

@@ -43,6 +43,8 @@ LEGAL = {
     "classifier_queue": "100",
     "classifier_cache": "10",
     "record": "/var/log/parapet.jsonl",
+    "traces": "http://collector:4318",
+    "traces_share": "0.25",
     "log_level": "debug",
     "log_format": "json",
     "hidden_text": "pass",

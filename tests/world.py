@@ -154,8 +154,11 @@ async def served(app: Any) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def misbehaving(behave: Any) -> AsyncIterator[str]:
-    """A backend on a socket: `behave(request, writer)` says what it does with each request; its address."""
+async def misbehaving(behave: Any, heads: list[dict[str, str]] | None = None) -> AsyncIterator[str]:
+    """A backend on a socket: `behave(request, writer)` says what it does with each request; its address.
+
+    `heads` gets the headers of each request.
+    """
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -164,6 +167,9 @@ async def misbehaving(behave: Any) -> AsyncIterator[str]:
         tasks.add(task)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
+                if heads is not None:
+                    lines = [line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:] if line]
+                    heads.append({name.lower(): value for name, _, value in lines})
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
                 await behave(orjson.loads(await reader.readexactly(length)), writer, reader)
         except (asyncio.IncompleteReadError, ConnectionError):

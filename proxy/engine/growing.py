@@ -19,6 +19,7 @@ from proxy.errors import CheckError
 from proxy.metrics import Metrics
 from proxy.policy import Policy, decide
 from proxy.text import Span, joined, unspanned, view
+from proxy.traces import step
 
 
 class Growing:
@@ -33,6 +34,7 @@ class Growing:
         self.late: list[Channel] = []  # have ended, and some of their watches are still finding out
         self.not_inspected: dict[str, int] = {}  # texts that were not read to their end, by reason
         self.blocked = self.shown = False  # a rule has blocked; all has been shown, and none had
+        self.begun = time.time_ns()
         self.most_held = 0  # characters of one channel
         self.length = 0  # characters that have been read, of all channels
 
@@ -82,6 +84,8 @@ class Growing:
             spent[watching.unit.label] = spent.get(watching.unit.label, 0.0) + watching.seconds
         for label, seconds in spent.items():
             self.metrics.checked(label, "completion", seconds)
+            with step(f"check {label}", {"parapet.check": label, "parapet.direction": "completion"}, begun=self.begun) as span:
+                span.note({"parapet.seconds": seconds})  # that it took, of all the time of the stream
         self.metrics.held(self.most_held)
 
 

@@ -18,6 +18,7 @@ from proxy.metrics import Metrics
 from proxy.policy import Policy, PolicySet, decide
 from proxy.settings import Settings
 from proxy.text import Span, readable, redacted
+from proxy.traces import step
 
 Made = TypeVar("Made")
 BRIEF = 2  # a fourth of them may be cut to windows and screened there, which takes a millisecond for each thousand or two
@@ -130,7 +131,10 @@ class Guard:
             places = [i for i, segment in enumerate(read) if unit.reads(segment.role)]
             if not places:
                 continue
-            reports, failed = await self.runner.run(unit, [read[i] for i in places], direction)
+            with step(f"check {unit.label}", {"parapet.check": unit.label, "parapet.direction": direction}) as span:
+                reports, failed = await self.runner.run(unit, [read[i] for i in places], direction)
+                if span.traced:
+                    span.note({"parapet.findings": sum(len(r.findings) for r in reports), "parapet.failures": len(failed)})
             failures += failed
             for i, report in zip(places, reports, strict=False):
                 findings += [finding.at(i, read[i].role) for finding in report.findings]

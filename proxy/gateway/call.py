@@ -16,14 +16,16 @@ import orjson
 from proxy.access import Access
 from proxy.audit import Record, Trail
 from proxy.backends import Pool
-from proxy.core import Action, Direction
+from proxy.core import CALLED, Action, Direction
 from proxy.dialects import HIDDEN, Dialect, Reading
 from proxy.engine import Engine, Guard, Verdict
 from proxy.errors import AccessError, BackendError, BackendRefused, CheckTimeout, RequestError
 from proxy.gateway.caller import Caller, ClientLeft, Receive, Scope, Send
 from proxy.gateway.exchange import Exchange
+from proxy.gateway.traced import decided, served
 from proxy.metrics import Metrics
 from proxy.settings import Settings
+from proxy.traces import UNTRACED, Traces, step
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class Gateway:
     pools: Mapping[str, Pool]
     trail: Trail
     metrics: Metrics
+    traces: Traces
 
     def endpoint(self, dialect: Dialect) -> Endpoint:
         """The ASGI application that serves a dialect."""
@@ -63,9 +66,24 @@ class Call:
         self.guard: Guard | None = None
         self.begun = time.perf_counter()
         self.exchange: Exchange | None = None  # with the backend, once there is one
+        self.trace = UNTRACED
 
     async def run(self) -> None:
         """Serve the call; whatever happens, the caller gets an answer in the dialect's shape, and the call a record."""
+        record, dialect, caller = self.record, self.dialect, self.caller
+        about = {"http.request.method": dialect.method, "http.route": dialect.path, "parapet.dialect": dialect.name}
+        traces, name = self.gateway.traces, f"{dialect.method} {dialect.path}"
+        self.trace = traces.begin(record.request_id, *caller.context, name, about)
+        record.trace_id = CALLED.get().trace_id
+        with self.trace.step as span:
+            try:
+                await self.answered()
+            finally:
+                if span.traced:
+                    served(span, record)
+
+    async def answered(self) -> None:
+        """Serve the call, and note how it ended."""
         record, metrics = self.record, self.gateway.metrics
         metrics.in_flight(1)
         try:
@@ -151,7 +169,10 @@ class Call:
     async def judge(self, direction: Direction, guard: Guard, reading: Reading) -> Verdict:
         """Guard texts that are all there, and note it."""
         begun = time.perf_counter()
-        verdict = await guard.judge(direction, reading.segments)
+        with step(f"guard {direction}") as span:
+            verdict = await guard.judge(direction, reading.segments)
+            if span.traced:
+                decided(span, verdict.decision)
         spent = time.perf_counter() - begun
         record, metrics = self.record, self.gateway.metrics
         record.guard_seconds += spent

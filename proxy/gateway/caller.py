@@ -43,6 +43,11 @@ class Caller:
         """What may be a key, from the headers."""
         return [self.headers.get(name, b"").decode("latin-1") for name in KEYS]
 
+    @property
+    def context(self) -> tuple[bytes, bytes]:
+        """The trace that the call is a part of, as its headers say it."""
+        return self.headers.get(b"traceparent", b""), self.headers.get(b"tracestate", b"")
+
     def named(self, names: tuple[str, ...]) -> dict[str, str]:
         """Those of its headers that are there."""
         found = ((name, self.headers.get(name.encode(), b"")) for name in names)

@@ -14,8 +14,10 @@ from proxy.core import Action
 from proxy.engine import Guard
 from proxy.errors import BackendBroken, BackendError, CheckTimeout
 from proxy.gateway.caller import ClientLeft
+from proxy.gateway.traced import asking, decided, tokens
 from proxy.metrics import usage_of
 from proxy.streaming import GuardedStream
+from proxy.traces import current, step
 
 if TYPE_CHECKING:
     from proxy.gateway.call import Call
@@ -32,19 +34,21 @@ class Exchange:
         self.gateway, self.dialect, self.caller, self.record = call.gateway, call.dialect, call.caller, call.record
         self.told = False  # the backend's stream has said itself that it failed
         self.guarded: GuardedStream | None = None  # the answer, if it is a stream
+        self.begun: int | None = None  # when that began, in nanoseconds since 1970
 
     async def run(self, pool: Pool, payload: dict[str, Any]) -> None:
         """Call a backend, and stop it when the caller leaves."""
         dialect, caller = self.dialect, self.caller
         path, headers = dialect.target(caller.params), caller.named(dialect.headers)
-        asked = Asked(path, payload, self.record.request_id, headers, dialect.method, dialect.form)
         backend = pool.choose()
         self.record.backend = backend.name
         pool.begin(backend)
         work = asyncio.current_task()
         watcher = asyncio.create_task(self.caller.watch(work))
         try:
-            await self.ask(backend, asked)
+            with step(*asking(dialect, self.record, payload), kind="client") as span:
+                headers |= self.call.trace.headers(span)
+                await self.ask(backend, Asked(path, payload, self.record.request_id, headers, dialect.method, dialect.form))
         except asyncio.CancelledError:
             if watcher.done() and not watcher.cancelled() and work is not None and work.uncancel() == 0:
                 raise ClientLeft from None
@@ -84,6 +88,7 @@ class Exchange:
         payload = await self.payload(answer, plain=plain)
         if usage := usage_of(payload):
             self.gateway.metrics.used(self.record.model, usage)
+            current().note(tokens(usage))
         reading = self.dialect.read_answer(payload)
         verdict = await self.call.judge("completion", self.guard, reading)
         self.record.outcome = "served"
@@ -126,7 +131,7 @@ class Exchange:
         """Guard a streamed completion."""
         metrics, model = self.gateway.metrics, self.record.model
         self.guarded = guarded = GuardedStream(self.dialect, self.guard.growing(), metrics.tally())
-        self.record.status = 200
+        self.record.status, self.begun = 200, time.time_ns()
         await self.caller.begin(EVENTS)
         await self.pump(answer.chunks(), guarded, begun)
         self.record.outcome = "blocked_completion" if guarded.cut else "served"
@@ -134,6 +139,7 @@ class Exchange:
             metrics.spared(model, "completion", guarded.growing.length)
         elif guarded.usage is not None:
             metrics.used(model, guarded.usage)
+            current().note(tokens(guarded.usage))
         if guarded.done:
             await answer.settle()
 
@@ -143,11 +149,14 @@ class Exchange:
             return
         growing = self.guarded.growing
         decision = growing.decision
+        with step("guard completion", begun=self.begun) as span:
+            growing.close()
+            if span.traced:
+                decided(span, decision)
         self.record.completion, self.record.completion_places = decision, growing.places
         self.record.guard_seconds += self.guarded.seconds
         self.gateway.metrics.decided(decision, self.record.principal.team, self.record.revision)
         self.gateway.metrics.chunks(self.guarded.tally)
-        growing.close()
         self.call.skipped(self.guarded.not_inspected)
         self.call.skipped(growing.not_inspected)
 
@@ -162,6 +171,7 @@ class Exchange:
             async for chunk in chunks:
                 if not began:
                     metrics.backend_streamed(self.record.model, time.perf_counter() - begun)
+                    current().note({"gen_ai.response.time_to_first_chunk": time.perf_counter() - begun})
                     began = True
                 spent = guarded.seconds
                 out = await self.fed(guarded, chunk)

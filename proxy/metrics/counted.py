@@ -131,6 +131,11 @@ METRICS: dict[str, Row] = {
     "parapet_policy_changed_timestamp_seconds": Row(
         Gauge, "When the policies in force were put in force (Unix time).", across="livemax"
     ),
+    "parapet_spans": Row(
+        Counter,
+        "Spans of traced calls that have ended, were sent, or could not be; the rest was given up.",
+        ("result",),
+    ),
     "parapet_records": Row(Counter, "Decision records written, and those that could not be.", ("result",)),
 }
 REASONS = frozenset(
@@ -331,6 +336,10 @@ class Metrics:
         """The policy files have been read."""
         self.child("parapet_policy_loads", "loaded" if ok else "refused").inc()
         self.child("parapet_policy_refused").set(0 if ok else 1)
+
+    def spanned(self, result: str, count: int) -> None:
+        """Spans have ended, were sent, or could not be."""
+        self.child("parapet_spans", result).inc(count)
 
     def recorded(self, ok: bool) -> None:
         """A decision record was written, or was lost."""

@@ -20,7 +20,9 @@ from proxy.settings.units import (
     Paths,
     Port,
     Positive,
+    Receiver,
     Seconds,
+    Share,
     Size,
     Url,
     Variable,
@@ -230,6 +232,10 @@ class Settings:
     record: Name = setting(
         'where decision records go: stderr, "off" (in quotes, since YAML reads off as false), or a file to append to', "stderr"
     )
+    traces: Receiver = setting(
+        'where spans are sent by OTLP over HTTP, as http://collector:4318 (needs the extra otel), or "off" in quotes', "off"
+    )
+    traces_share: Share = setting("the share of calls that are traced, of those whose caller has not decided it", 1.0)
     log_level: Literal["debug", "info", "warning", "error"] = setting("the least severe events that are logged", "info")
     log_format: Literal["text", "json"] = setting("how the log is written", "text")
     shutdown_grace: Seconds = setting("how long calls that are under way may go on when the server stops", 30.0)

@@ -18,6 +18,7 @@ SIZE = re.compile(r"([0-9]{1,15})\s*([kKMG]i?B|B)?")
 BYTES = {"GiB": 2**30, "MiB": 2**20, "KiB": 2**10, "kiB": 2**10, "GB": 10**9, "MB": 10**6, "kB": 10**3, "KB": 10**3, "B": 1}
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
+SHARE = re.compile(r"[0-9](\.[0-9]{1,9})?")
 WHOLE = re.compile(r"[0-9]{1,15}")
 
 
@@ -69,6 +70,15 @@ def whole(value: object) -> int:
     if isinstance(value, str) and WHOLE.fullmatch(value.strip()):
         return int(value)
     raise ValueError("expected a whole number")
+
+
+def share(value: object) -> float:
+    """A share of a whole, from a number or the digits of one; ValueError for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str) and SHARE.fullmatch(value.strip()):
+        return float(value)
+    raise ValueError(f"expected {SHARES.expected}")
 
 
 def shipped_policies() -> Path:
@@ -132,6 +142,10 @@ NAMES = Kind("a text")
 VARIABLES = Kind("the name of an environment variable")
 URLS = Kind("an address that begins with http:// or https://")
 
+RECEIVERS = Kind("an address that begins with http:// or https://, or off")
+SHARES = Kind("a number from 0 to 1")
+
+Share = Annotated[float, BeforeValidator(share), fits(SHARES, lambda n: 0.0 <= n <= 1.0), SHARES]
 Seconds = Annotated[float, BeforeValidator(seconds), PAUSES]
 Positive = Annotated[float, BeforeValidator(seconds), fits(DURATIONS, bool), DURATIONS]
 Size = Annotated[int, BeforeValidator(size), fits(SIZES, bool), SIZES]
@@ -141,4 +155,5 @@ Name = Annotated[str, fits(NAMES, str.strip), NAMES]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(paths), PATHS]
 Folder = Annotated[Path, BeforeValidator(folder), FOLDERS]
 Variable = Annotated[str, fits(VARIABLES, VARIABLE.fullmatch), VARIABLES]
+Receiver = Annotated[str, fits(RECEIVERS, lambda url: url == "off" or URL.fullmatch(url)), RECEIVERS]
 Url = Annotated[str, fits(URLS, URL.fullmatch), URLS]
