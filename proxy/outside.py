@@ -34,6 +34,7 @@ class Outside:
         self.settings, self.pools = settings, functools.cache(pools)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.own: Own | None = None
+        self.used: Mapping[str, Pool] = {}  # whose connections belong to our own thread's loop
         self.lock = threading.Lock()
         self.sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
 
@@ -114,7 +115,10 @@ class Outside:
         return self.sessions[loop]
 
     async def completed(self, model: str, path: str, payload: Mapping[str, Any]) -> bytes:
-        pool = self.pools().get(model)
+        pools = self.pools()
+        if self.own is not None and asyncio.get_running_loop() is self.own.loop:
+            self.used = pools
+        pool = pools.get(model)
         if pool is None:
             raise CheckError(f"there is no pool {model!r}")
         backend = pool.choose()
@@ -140,8 +144,15 @@ class Outside:
         with self.lock:
             own, self.own = self.own, None
         if own is not None:
-            session = self.sessions.pop(own.loop, None)
-            own.stop(session.close if session is not None else None)
+            own.stop(lambda: self.closed(own.loop))
+
+    async def closed(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close all connections of a loop of ours."""
+        if session := self.sessions.pop(loop, None):
+            await session.close()
+        for pool in self.used.values():
+            await pool.close()
+        self.used = {}
 
 
 class Own:
@@ -152,20 +163,19 @@ class Own:
         self.thread = threading.Thread(target=self.loop.run_forever, name="parapet-outside", daemon=True)
         self.thread.start()
 
-    def stop(self, last: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+    def stop(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Call off what is under way, do a last thing, and end the thread."""
         asyncio.run_coroutine_threadsafe(self.calm(last), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
         self.loop.close()
 
-    async def calm(self, last: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+    async def calm(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        if last is not None:
-            await last()
+        await last()
 
 
 def of_status(status: int) -> CheckError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from proxy.checks import bias, credentials, desk, judged, misuse, own, pii, services
+from proxy.checks import bias, credentials, desk, guard_model, judged, misuse, own, pii, services
 from proxy.checks import copyright as works
 from proxy.checks.judged import Judged
 from proxy.checks.screen import PatternCheck, Screened
@@ -39,6 +39,7 @@ def catalogue(
         bias.kind(classifiers),
         own.kind(classifiers),
         services.kind(outside, meter),
+        guard_model.kind(outside, meter),
     )
     return {kind.name: kind for kind in kinds}
 
