@@ -19,7 +19,7 @@ from starlette.routing import Route
 from proxy import direct
 from proxy.access import Access
 from proxy.audit import Trail
-from proxy.backends import Pool, pools
+from proxy.backends import Backend, pools
 from proxy.checks import CATALOGUE, catalogue, combined
 from proxy.core import Principal
 from proxy.dialects import DIALECTS
@@ -37,14 +37,15 @@ DIALECT = next(iter(DIALECTS.values()))  # whose shape errors have where no dial
 
 
 def create_app(
-    settings: Settings, *, backends: Mapping[str, Pool] | None = None, shared_metrics: Path | None = None
+    settings: Settings, *, backends: Mapping[str, Backend] | None = None, shared_metrics: Path | None = None
 ) -> Application:
     """Build everything. Raises PolicyError for bad policies, OSError for a record file that cannot be written.
 
-    `backends` stand in for those of the settings; `shared_metrics`: the folder in which several processes count together.
+    `backends` stand in for those of the settings, by model name; `shared_metrics`: the folder in which several processes count
+    together.
     """
     metrics = Metrics(settings.pools, {key.team for key in settings.keys}, shared=shared_metrics)
-    served = backends or pools(settings)
+    served = pools(settings, metrics, backends)
     outside = Outside(settings, lambda: served)
     checks = catalogue(settings, metrics, outside)
     engine = Engine(settings, checks, combined, metrics)
@@ -118,6 +119,8 @@ async def lifespan(gateway: Gateway, reloader: Reloader, outside: Outside) -> As
     tasks = [asyncio.create_task(look(gateway.engine.runner))]
     if every:
         tasks.append(asyncio.create_task(reloader.run(every)))
+    for pool in gateway.pools.values():
+        pool.start()
     try:
         yield
     finally:
@@ -218,16 +221,24 @@ class Pages:
         return reply({"status": "ok"})
 
     async def readyz(self, _: Request) -> Response:
-        """`GET /readyz`: what is in force, and what is wrong with the policy files; those in force still hold."""
-        policies = self.gateway.engine.policies
+        """`GET /readyz`: what is in force, what is wrong with the policy files, and which models have no deployment to call.
+
+        It is 503 only while no model has one.
+        """
+        policies, served = self.gateway.engine.policies, self.gateway.pools
+        down = [name for name, pool in served.items() if pool.down]
+        status = "down" if len(down) == len(served) else "degraded" if down else "ok"
         return reply(
             {
-                "status": "ok",
+                "status": status,
                 "revision": policies.revision,
                 "policies": [f"{policy.name}@{policy.digest}" for policy in policies.policies],
                 "refused": self.reloader.problem.splitlines(),
-                "models": list(self.gateway.pools),
-            }
+                "models": list(served),
+                "down": down,
+                "pools": {name: {each: state.value for each, state in pool.states.items()} for name, pool in served.items()},
+            },
+            503 if status == "down" else 200,
         )
 
 

@@ -24,7 +24,9 @@ class Record:
     dialect: str
     principal: Principal = Principal()
     model: str = ""
-    backend: str = ""
+    pool: str = ""  # the one that served: another than the model's own after a fallback
+    backend: str = ""  # the deployment that was called last
+    attempts: int = 0  # calls of deployments
     stream: bool = False
     outcome: str = "error"
     status: int = 0
@@ -49,7 +51,9 @@ class Record:
                 "dialect": self.dialect,
                 "principal": {"key": self.principal.key, "app": self.principal.app, "team": self.principal.team},
                 "model": self.model,
+                "pool": self.pool,
                 "backend": self.backend,
+                "attempts": self.attempts,
                 "stream": self.stream,
                 "outcome": self.outcome,
                 "status": self.status,

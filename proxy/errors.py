@@ -17,15 +17,20 @@
         ├── BackendUnreachable  no connection
         ├── BackendTimeout      no connection, first byte or next byte in time
         ├── BackendRefused      it answered with an error status of its own
-        └── BackendBroken       it answered with something that is not of its API
+        ├── BackendBroken       it answered with something that is not of its API
+        ├── BackendUnsupported  it has no such API, or cannot be sent this
+        ├── BackendUnavailable  every deployment of the pool is left alone after failures
+        └── BackendOverloaded   every deployment is full, and so is the line of calls that wait
 
 Each names the thing and the way out, and none shows the user's text.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 
@@ -122,6 +127,7 @@ class BackendError(ParapetError):
 
     status = 502
     code = "backend_error"
+    headers: Mapping[str, str] = MappingProxyType({})  # for the caller: when to try again
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -149,7 +155,7 @@ class BackendRefused(BackendError):
 
     code = "backend_refused"
 
-    def __init__(self, status: int, body: bytes, content_type: str, headers: Mapping[str, str] = {}) -> None:
+    def __init__(self, status: int, body: bytes, content_type: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__(f"the backend answered with status {status}")
         self.status, self.body, self.content_type, self.headers = status, body, content_type, headers
 
@@ -158,3 +164,27 @@ class BackendBroken(BackendError):
     """The backend answered with something that is not of its API."""
 
     code = "backend_broken"
+
+
+class BackendUnsupported(BackendError):
+    """The backend has no such API, or cannot be sent what the request holds."""
+
+    status = 400
+    code = "backend_unsupported"
+
+
+class BackendUnavailable(BackendError):
+    """Every deployment of the pool is left alone after failures; `wait` is in how many seconds one will be tried."""
+
+    status = 503
+    code = "backend_unavailable"
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.headers = {"retry-after": str(max(1, math.ceil(wait)))}
+
+
+class BackendOverloaded(BackendUnavailable):
+    """Every deployment of the pool is full, and the call would wait too long for a place."""
+
+    code = "backend_overloaded"

@@ -121,16 +121,9 @@ class Outside:
         pool = pools.get(model)
         if pool is None:
             raise CheckError(f"there is no pool {model!r}")
-        backend = pool.choose()
-        pool.begin(backend)
-        try:
-            answer = await backend.call(Asked(path, {**payload, "model": model, "stream": False}, f"{getrandbits(128):032x}"))
-            try:
-                return await answer.read()
-            finally:
-                answer.close()
-        finally:
-            pool.end(backend)
+        attempt = await pool.call(Asked(path, {**payload, "model": model, "stream": False}, f"{getrandbits(128):032x}"))
+        attempt.close()
+        return attempt.body
 
     async def close(self) -> None:
         """Let go of the connections of this loop, and of the thread."""

@@ -40,7 +40,13 @@ CLOSED: dict[str, set[str]] = {
     "kind": {"error", "timeout", "overload", "input", "output"},
     "reason": {*REASONS, OTHER},
     "code": CODES,
-    "result": set("loaded refused written lost judged cached expired cleared passed ended sent failed".split()) | set(CONSULTED),
+    "result": {
+        *("loaded", "refused", "written", "lost", "judged", "cached", "expired", "cleared", "passed", "ended"),
+        *CONSULTED,
+        *("ok", "left", "failed", "sent", "withheld", *CODES),
+    },
+    "backend": {"openai-1"},
+    "cause": {"full", "slow", "late", "displaced"},
     "classifier": {"encoder", "own"},
     "whom": {"somebody whom a policy names"},
 }

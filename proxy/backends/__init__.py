@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from proxy.backends.base import Answer, Asked, Backend, Pool
+from proxy.backends.base import Answer, Asked, Backend
+from proxy.backends.deployment import Attempt
 from proxy.backends.echo import Echo
 from proxy.backends.openai import OpenAI
+from proxy.backends.pool import Pool
+from proxy.metrics import Metrics
 from proxy.settings import EchoBackend, OpenAIBackend, Settings
+from proxy.settings import Pool as Terms
 
 KINDS: dict[type[Any], Callable[[str, Any, Settings], Backend]] = {
     EchoBackend: Echo,
@@ -16,12 +20,23 @@ KINDS: dict[type[Any], Callable[[str, Any, Settings], Backend]] = {
 }
 
 
-def pools(settings: Settings) -> dict[str, Pool]:
-    """The pools of the configuration, by model name. Connections are opened by the first call."""
-    return {
-        model: Pool(model, tuple(KINDS[type(entry)](model, entry, settings) for entry in pool.backends))
-        for model, pool in settings.pools.items()
+def pools(settings: Settings, metrics: Metrics | None = None, stand_ins: Mapping[str, Backend] | None = None) -> dict[str, Pool]:
+    """The pools of the configuration, by model name. Connections are opened by the first call.
+
+    `metrics`: where they are counted, if anywhere that is shown; `stand_ins`: backends to use instead of all that are configured.
+    """
+    metrics = metrics or Metrics(settings.pools)
+    if stand_ins is not None:
+        return {model: Pool(model, ALONE, [backend], metrics) for model, backend in stand_ins.items()}
+    made = {
+        model: Pool(model, terms, [KINDS[type(row)](model, row, settings) for row in terms.backends], metrics)
+        for model, terms in settings.pools.items()
     }
+    for pool in made.values():
+        pool.fallback = [made[name] for name in pool.terms.fallback]
+    return made
 
 
-__all__ = ["KINDS", "Answer", "Asked", "Backend", "Pool", "pools"]
+ALONE = Terms(backends=(EchoBackend(kind="echo"),))  # the terms of a stand-in
+
+__all__ = ["KINDS", "Answer", "Asked", "Attempt", "Backend", "Pool", "pools"]

@@ -1,15 +1,15 @@
-"""What a backend can do, and the pool of those that serve one model."""
+"""What is asked of a backend, and what a backend can do."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a backend is asked."""
+    """What a backend is asked, and whose call it is."""
 
     path: str  # of the API, /v1/…; a {model} in it is the model's name there, and then the payload has none
     payload: Mapping[str, Any]
@@ -17,6 +17,10 @@ class Asked:
     headers: Mapping[str, str] = field(default_factory=dict)  # of the caller's, those that the API needs
     method: str = "POST"
     form: bool = False  # the payload goes out as a multipart form
+    stream: bool = False  # the answer is to be a stream of events
+    media: bool = False  # it may be something other than JSON, which goes on as it comes
+    team: str = ""
+    key: str = ""
 
 
 class Answer(Protocol):
@@ -47,8 +51,6 @@ class Answer(Protocol):
 class Backend(Protocol):
     """One deployment of a model."""
 
-    name: str
-
     async def call(self, asked: Asked) -> Answer:
         """Send a payload to an API. Raises BackendError, BackendRefused for an error status."""
         ...
@@ -58,29 +60,9 @@ class Backend(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Pool:
-    """All backends that serve one model name; a call goes to the one with the fewest under way, the first among equals."""
+class Probed(Backend, Protocol):
+    """A backend that can be asked whether it is well, without a call."""
 
-    model: str
-    backends: Sequence[Backend]
-    under_way: dict[str, int] = field(default_factory=dict)
-
-    def choose(self) -> Backend:
-        """The backend for the next call."""
-        if len(self.backends) == 1:
-            return self.backends[0]
-        return min(self.backends, key=lambda backend: self.under_way.get(backend.name, 0))
-
-    def begin(self, backend: Backend) -> None:
-        """A call to the backend is under way."""
-        self.under_way[backend.name] = self.under_way.get(backend.name, 0) + 1
-
-    def end(self, backend: Backend) -> None:
-        """A call to the backend has ended."""
-        self.under_way[backend.name] -= 1
-
-    async def close(self) -> None:
-        """Let go of all connections."""
-        for backend in self.backends:
-            await backend.close()
+    async def probe(self, seconds: float) -> None:
+        """Returns when it is. Raises BackendError when it is not, or does not say so in time."""
+        ...

@@ -36,7 +36,6 @@ class Echo:
     """One embedded backend."""
 
     def __init__(self, model: str, entry: EchoBackend, settings: Settings) -> None:  # noqa: ARG002 - as all backends are made
-        self.name = "echo"
         self.model = model
         self.pace, self.size = entry.pace, entry.chunk
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -35,8 +36,9 @@ class OpenAI:
     """One deployment. The session belongs to the event loop that first calls it."""
 
     def __init__(self, model: str, entry: OpenAIBackend, settings: Settings) -> None:
-        self.name = entry.base_url
         self.base_url = entry.base_url.rstrip("/")
+        host = "/".join(self.base_url.split("/")[:3])
+        self.asked = host + entry.probe_path if entry.probe_path else f"{self.base_url}/models"
         self.model = entry.model or model
         self.settings = settings
         self.headers = {"Content-Type": RELAYED, "Accept-Encoding": "identity", **entry.headers}
@@ -55,7 +57,7 @@ class OpenAI:
         except BaseException:
             patience.close()
             raise
-        answer = Relayed(response, self.settings.idle_timeout, patience)
+        answer = Relayed(response, self.settings, patience)
         if response.status == 200:
             return answer
         try:
@@ -105,6 +107,18 @@ class OpenAI:
             raise BackendBroken("the backend answered with something that is not HTTP") from None
         except aiohttp.ClientError:
             raise BackendUnreachable("the connection to the backend broke before it answered") from None
+
+    async def probe(self, seconds: float) -> None:
+        """Ask the server whether it is well. Raises BackendError when it is not, or does not say so in time."""
+        session = self.session or self.connect()
+        try:
+            async with asyncio.timeout(seconds), session.get(self.asked, headers=self.headers, allow_redirects=False) as response:
+                if response.status >= 300:
+                    raise BackendRefused(response.status, b"", "")
+        except TimeoutError:
+            raise BackendTimeout("the backend did not say in time that it is well") from None
+        except aiohttp.ClientError:
+            raise BackendUnreachable("the backend could not be asked whether it is well") from None
 
     def connect(self) -> aiohttp.ClientSession:
         """The session; idle connections are kept for the next calls."""
@@ -162,8 +176,8 @@ class Connector(aiohttp.TCPConnector):
 class Relayed:
     """An answer that comes over HTTP."""
 
-    def __init__(self, response: aiohttp.ClientResponse, idle: float, patience: Patience) -> None:
-        self.response, self.idle, self.patience = response, idle, patience
+    def __init__(self, response: aiohttp.ClientResponse, settings: Settings, patience: Patience) -> None:
+        self.response, self.settings, self.patience = response, settings, patience
 
     @property
     def content_type(self) -> str:
@@ -179,14 +193,15 @@ class Relayed:
         return b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        content = self.response.content
+        content, wait = self.response.content, self.settings.first_byte_timeout  # headers may come before any work is done
         try:
             while True:
-                with self.patience(self.idle):
+                with self.patience(wait):
                     piece = await content.readany()
                 if not piece:
                     return
                 yield piece
+                wait = self.settings.idle_timeout
         except TimeoutError:
             raise BackendTimeout("the backend stopped in the middle of its answer") from None
         except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, ConnectionError, ValueError):

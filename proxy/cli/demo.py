@@ -21,7 +21,7 @@ from typing import Any
 import uvicorn
 
 from proxy.app import create_app
-from proxy.backends import Answer, Asked, Backend, Pool
+from proxy.backends import Answer, Asked, Backend
 from proxy.backends.echo import Echo
 from proxy.cli.common import Commands, add_config, loaded
 from proxy.cli.serve import listen, server_config
@@ -94,8 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
         given = loaded(arguments, record=str(records), log_level="warning")
         listener = free(given)
         heard: dict[str, str] = {}
-        pool = Pool(MODEL, (Hearing(Echo(MODEL, EchoBackend(kind="echo"), given), heard),))
-        with serving(given, listener, {MODEL: pool}) as url:
+        hearing = Hearing(Echo(MODEL, EchoBackend(kind="echo"), given), heard)
+        with serving(given, listener, {MODEL: hearing}) as url:
             policies = ", ".join(map(str, given.policies))
             print(f"Parapet serves {MODEL!r} at {url}/v1 under {policies}. Calling it with OpenAI's SDK:\n")
             rows = [row(each, number, url, heard, records) for number, each in enumerate(TRIES, 1)]
@@ -122,7 +122,6 @@ class Hearing:
 
     inner: Backend
     heard: dict[str, str] = field(default_factory=dict)
-    name: str = "embedded"
 
     async def call(self, asked: Asked) -> Answer:
         """Note the last message."""
@@ -134,7 +133,7 @@ class Hearing:
 
 
 @contextlib.contextmanager
-def serving(given: Settings, listener: socket.socket, backends: Mapping[str, Pool]) -> Iterator[str]:
+def serving(given: Settings, listener: socket.socket, backends: Mapping[str, Backend]) -> Iterator[str]:
     """The proxy, in a thread of its own; the address at which it serves."""
 
     server = uvicorn.Server(server_config(given, create_app(given, backends=backends)))

@@ -206,11 +206,11 @@ class Call:
         record.outcome, record.error = "backend_error", error.code
         self.gateway.metrics.backend_failed(record.model, error.code)
         self.caller.extra.append((b"x-parapet-source", b"backend"))
+        self.caller.extra += [(name.encode(), value.encode()) for name, value in error.headers.items()]
         if not isinstance(error, BackendRefused):
             await self.fail(error.status, error.message, error.code)
             return
         status = error.status if error.status >= 400 else 502
-        self.caller.extra += [(name.encode(), value.encode()) for name, value in error.headers.items()]
         reading = self.dialect.read_error(decoded(error.body))
         if reading is None or self.guard is None:
             if error.body:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from proxy.backends import Answer, Asked, Backend, Pool
+from proxy.backends import Asked, Attempt, Pool
 from proxy.core import Action
 from proxy.engine import Guard
-from proxy.errors import BackendBroken, BackendError, CheckTimeout
+from proxy.errors import BackendBroken, BackendError, BackendTimeout, CheckTimeout
 from proxy.gateway.caller import ClientLeft
 from proxy.gateway.traced import asking, decided, tokens
 from proxy.metrics import usage_of
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 EVENTS = b"text/event-stream; charset=utf-8"
 TEXT = "text/plain"
+TOO_LONG = "the call took longer than the deadline of this model"
+SERVED = b"x-parapet-backend"
 
 
 class Exchange:
@@ -35,27 +37,21 @@ class Exchange:
         self.told = False  # the backend's stream has said itself that it failed
         self.guarded: GuardedStream | None = None  # the answer, if it is a stream
         self.begun: int | None = None  # when that began, in nanoseconds since 1970
+        self.deadline = asyncio.timeout(None)
 
     async def run(self, pool: Pool, payload: dict[str, Any]) -> None:
         """Call a backend, and stop it when the caller leaves."""
-        dialect, caller = self.dialect, self.caller
-        path, headers = dialect.target(caller.params), caller.named(dialect.headers)
-        backend = pool.choose()
-        self.record.backend = backend.name
-        pool.begin(backend)
         work = asyncio.current_task()
         watcher = asyncio.create_task(self.caller.watch(work))
         try:
-            with step(*asking(dialect, self.record, payload), kind="client") as span:
-                headers |= self.call.trace.headers(span)
-                await self.ask(backend, Asked(path, payload, self.record.request_id, headers, dialect.method, dialect.form))
+            with step(*asking(self.dialect, self.record, payload), kind="client") as span:
+                await self.ask(pool, self.asked(payload, self.call.trace.headers(span)))
         except asyncio.CancelledError:
             if watcher.done() and not watcher.cancelled() and work is not None and work.uncancel() == 0:
                 raise ClientLeft from None
             raise
         finally:
             watcher.cancel()
-            pool.end(backend)
         if self.caller.streaming:
             await self.caller.end()
         await self.finish()
@@ -65,27 +61,65 @@ class Exchange:
         if self.guarded is not None:
             await self.guarded.growing.finish()
 
-    async def ask(self, backend: Backend, asked: Asked) -> None:
-        """One call of the backend, and its answer to the caller."""
-        begun = time.perf_counter()
-        answer = await backend.call(asked)
-        try:
-            self.gateway.metrics.backend_began(self.record.model, time.perf_counter() - begun)
-            if self.record.stream and answer.content_type == "text/event-stream":
-                await self.stream(answer, begun)
-            elif self.record.stream and not self.dialect.media:
-                raise BackendBroken("the backend was asked for a stream and did not send one")
-            elif self.dialect.media and answer.content_type != "application/json":
-                await self.media(answer)
-            else:
-                await self.whole(answer)
-        finally:
-            answer.close()
+    def asked(self, payload: dict[str, Any], headers: Mapping[str, str]) -> Asked:
+        """What a backend is asked; with these headers, and those of the caller's that the API needs."""
+        dialect, caller, record = self.dialect, self.caller, self.record
+        return Asked(
+            path=dialect.target(caller.params),
+            payload=payload,
+            request_id=record.request_id,
+            headers={**caller.named(dialect.headers), **headers},
+            method=dialect.method,
+            form=dialect.form,
+            stream=record.stream,
+            media=bool(dialect.media),
+            team=record.principal.team,
+            key=record.principal.key,
+        )
 
-    async def whole(self, answer: Answer) -> None:
+    async def ask(self, pool: Pool, asked: Asked) -> None:
+        """One call of the pool, and its answer to the caller. Raises BackendError."""
+        try:
+            async with asyncio.timeout(pool.terms.deadline or None) as self.deadline:
+                begun = time.perf_counter()
+                attempt = await pool.call(asked, self.note)
+                try:
+                    self.gateway.metrics.backend_began(self.record.model, attempt.answered - begun)
+                    await self.answer(attempt, begun)
+                except BackendError as error:
+                    attempt.failed(error)
+                    raise
+                finally:
+                    attempt.close()
+        except TimeoutError:
+            if not self.deadline.expired():
+                raise
+            raise BackendTimeout(TOO_LONG) from None
+
+    def note(self, attempt: Attempt) -> None:
+        """A deployment is called: the record and the caller learn which."""
+        self.record.pool, self.record.backend = attempt.model, attempt.name
+        self.record.attempts += 1
+        self.caller.extra = [header for header in self.caller.extra if header[0] != SERVED]
+        self.caller.extra.append((SERVED, attempt.name.encode()))
+        current().note({"parapet.backend": attempt.name, "parapet.attempts": self.record.attempts})
+
+    async def answer(self, attempt: Attempt, begun: float) -> None:
+        """An answer that has begun; the call did at `begun`."""
+        if attempt.chunks is None:
+            await self.whole(attempt)
+        elif self.record.stream and attempt.content_type == "text/event-stream":
+            spent = time.perf_counter() - begun
+            self.gateway.metrics.backend_streamed(self.record.model, spent)
+            current().note({"gen_ai.response.time_to_first_chunk": spent})
+            await self.stream(attempt)
+        else:
+            await self.media(attempt)
+
+    async def whole(self, attempt: Attempt) -> None:
         """Guard a whole completion."""
-        plain = self.dialect.plain and answer.content_type == TEXT
-        payload = await self.payload(answer, plain=plain)
+        plain = self.dialect.plain and attempt.content_type == TEXT
+        payload = read(attempt.body, plain=plain)
         if usage := usage_of(payload):
             self.gateway.metrics.used(self.record.model, usage)
             current().note(tokens(usage))
@@ -111,29 +145,23 @@ class Exchange:
             raise BackendBroken("the backend's answer is nested too deeply") from None
         await self.call.answer(200, body)
 
-    async def payload(self, answer: Answer, *, plain: bool) -> Any:
-        """A whole answer, read: JSON, or a plain text as the `text` of an object."""
-        body = await answer.read()
-        try:
-            return {"text": body.decode()} if plain else orjson.loads(body)
-        except ValueError:
-            raise BackendBroken(f"the backend's answer is not {'UTF-8' if plain else 'JSON'}") from None
-
-    async def media(self, answer: Answer) -> None:
+    async def media(self, attempt: Attempt) -> None:
         """An answer that no check can read goes on as it comes, and is counted."""
         self.call.skipped({self.dialect.media: 1})
         self.record.status, self.record.outcome = 200, "served"
-        await self.caller.begin(answer.content_type.encode())
-        async for chunk in answer.chunks():
+        await self.caller.begin(attempt.content_type.encode())
+        chunk, chunks = attempt.first, attempt.chunks
+        while chunk and chunks is not None:
             await self.caller.pass_on(chunk)
+            chunk = await anext(chunks, b"")
 
-    async def stream(self, answer: Answer, begun: float) -> None:
+    async def stream(self, attempt: Attempt) -> None:
         """Guard a streamed completion."""
         metrics, model = self.gateway.metrics, self.record.model
         self.guarded = guarded = GuardedStream(self.dialect, self.guard.growing(), metrics.tally())
         self.record.status, self.begun = 200, time.time_ns()
         await self.caller.begin(EVENTS)
-        await self.pump(answer.chunks(), guarded, begun)
+        await self.pump(attempt, guarded)
         self.record.outcome = "blocked_completion" if guarded.cut else "served"
         if guarded.cut:
             metrics.spared(model, "completion", guarded.growing.length)
@@ -141,7 +169,7 @@ class Exchange:
             metrics.used(model, guarded.usage)
             current().note(tokens(guarded.usage))
         if guarded.done:
-            await answer.settle()
+            await attempt.settle()
 
     def note_stream(self) -> None:
         """Note what was decided of a stream."""
@@ -164,15 +192,12 @@ class Exchange:
         """What ends an answer that has begun and cannot go on: an event with the error, unless the backend has said so itself."""
         return b"" if self.guarded is None or self.told else self.guarded.stream.write(error)
 
-    async def pump(self, chunks: AsyncIterator[bytes], guarded: GuardedStream, begun: float) -> None:
+    async def pump(self, attempt: Attempt, guarded: GuardedStream) -> None:
         """From the backend through the guard to the caller, as it comes. Raises BackendError once what had come is sent."""
-        metrics, began, first = self.gateway.metrics, False, True
+        metrics, first, chunk, chunks = self.gateway.metrics, True, attempt.first, attempt.chunks
+        waiting = False  # for the backend, and not for the caller
         try:
-            async for chunk in chunks:
-                if not began:
-                    metrics.backend_streamed(self.record.model, time.perf_counter() - begun)
-                    current().note({"gen_ai.response.time_to_first_chunk": time.perf_counter() - begun})
-                    began = True
+            while chunk and chunks is not None:
                 spent = guarded.seconds
                 out = await self.fed(guarded, chunk)
                 if out:
@@ -184,7 +209,12 @@ class Exchange:
                 guarded.tally.count(guarded.seconds - spent)
                 if guarded.over:
                     break
-        except BackendError:
+                waiting = True
+                chunk = await anext(chunks, b"")
+                waiting = False
+        except (BackendError, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and not (waiting and self.deadline.expired()):
+                raise
             await self.caller.pass_on(guarded.finish())
             await self.resume(guarded)
             raise
@@ -208,3 +238,11 @@ class Exchange:
             return await asyncio.wait_for(asyncio.to_thread(guarded.feed, chunk), limit)
         except TimeoutError:
             raise CheckTimeout("the answer could not be checked in time") from None
+
+
+def read(body: bytes, *, plain: bool) -> Any:
+    """A whole answer: JSON, or a plain text as the `text` of an object. Raises BackendBroken."""
+    try:
+        return {"text": body.decode()} if plain else orjson.loads(body)
+    except ValueError:
+        raise BackendBroken(f"the backend's answer is not {'UTF-8' if plain else 'JSON'}") from None

@@ -33,7 +33,7 @@ def asking(dialect: Dialect, record: Record, payload: Mapping[str, Any]) -> tupl
     """The name of the step in which a backend is asked, and what is known of it before."""
     operation = OPERATIONS.get(dialect.name, CHAT)
     said: dict[str, Any] = {"gen_ai.operation.name": operation, "gen_ai.provider.name": dialect.name.partition("-")[0]}
-    said |= {"gen_ai.request.model": record.model, "gen_ai.request.stream": record.stream, "parapet.backend": record.backend}
+    said |= {"gen_ai.request.model": record.model, "gen_ai.request.stream": record.stream}
     if isinstance(payload, Mapping):
         said |= {key: payload[name] for name, key in NUMBERS.items() if type(payload.get(name)) in (int, float)}
     return f"{operation} {record.model}", said

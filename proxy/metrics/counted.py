@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 
@@ -15,28 +14,18 @@ from proxy import __version__
 from proxy.core import CALLED, Action, Decision, Direction
 from proxy.metrics.exemplars import Exemplars
 from proxy.metrics.exposition import Page, page
+from proxy.metrics.pools import POOLS, PoolMetrics
+from proxy.metrics.row import LONG_SECONDS, Row
 from proxy.metrics.tally import Histogram, Tally
 from proxy.metrics.tokens import Saved, Usage
 
 MOMENTS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-LONG_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 WINDOWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 CHARACTERS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0)
 SCORES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 OTHER = "other"  # what any name that is not configured is counted as
 REVISIONS = 64  # that one process tells apart; those after them are `other`
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One metric: its kind, its labels, what it means; `across` says what the gauges of several processes come to."""
-
-    kind: type[Counter] | type[Gauge] | type[Histogram]
-    help: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-    across: Literal["livesum", "livemax"] = "livesum"
 
 
 METRICS: dict[str, Row] = {
@@ -114,6 +103,7 @@ METRICS: dict[str, Row] = {
         Histogram, "Time until the first piece of a backend's stream came, before it was guarded.", ("model",), LONG_SECONDS
     ),
     "parapet_backend_errors": Row(Counter, "Calls that the backend gave no good answer to.", ("model", "code")),
+    **POOLS,
     "parapet_tokens": Row(Counter, "Tokens that backends say they have read (input) and written (output).", ("model", "kind")),
     "parapet_tokens_saved": Row(
         Counter,
@@ -324,6 +314,10 @@ class Metrics:
     def backend_failed(self, model: str, code: str) -> None:
         """The backend gave no good answer."""
         self.child("parapet_backend_errors", self.model(model), code).inc()
+
+    def pool(self, model: str) -> PoolMetrics:
+        """The metrics of one pool."""
+        return PoolMetrics(self.model(model), self.child)
 
     def in_force(self, revision: str) -> None:
         """Other policies are in force."""

@@ -16,7 +16,8 @@ from pydantic_core import ErrorDetails
 
 from proxy import yamlfile
 from proxy.errors import FileError, SettingError
-from proxy.settings.table import CONFIG, HIDDEN, PREFIX, Key, Row, Settings, table
+from proxy.settings.entry import HIDDEN, PREFIX, Row
+from proxy.settings.table import CONFIG, Key, Settings, table
 
 # Kubernetes sets PARAPET_PORT=tcp://… and its kin in each pod beside a Service named parapet: none of them is meant for us.
 SERVICE_LINK = re.compile(r"PARAPET_(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT_[0-9]+_(TCP|UDP|SCTP)\w*)")
@@ -136,11 +137,14 @@ def _secrets(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _api_keys(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The place and the name of each variable that holds the key of a backend or a service."""
+    """The place and the name of each variable that holds a secret of a backend's or a service's."""
     for model, pool in settings.pools.items():
         for index, backend in enumerate(pool.backends):
-            if backend.kind == "openai" and backend.api_key_env:
-                yield f"pools.{model}.backends[{index}].api_key_env", backend.api_key_env
+            place = f"pools.{model}.backends[{index}]"
+            if backend.kind != "echo" and backend.api_key_env:
+                yield f"{place}.api_key_env", backend.api_key_env
+            if backend.kind == "litellm":
+                yield from ((f"{place}.options_env.{option}", variable) for option, variable in backend.options_env.items())
     for name, service in settings.services.items():
         if service.api_key_env:
             yield f"services.{name}.api_key_env", service.api_key_env

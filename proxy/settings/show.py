@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
 from typing import Any
 
-from proxy.settings.table import CONFIG, EchoBackend, Key, OpenAIBackend, Row, Service, Settings, rows, table
+from proxy.settings.entry import Row, rows
+from proxy.settings.pools import EchoBackend, LiteLLMBackend, OpenAIBackend, Pool
+from proxy.settings.table import CONFIG, Key, Service, Settings, table
 
 INTRODUCTION = f"""\
 # Settings
@@ -20,8 +22,10 @@ written in a variable as one line of JSON or YAML.
 """
 HEAD = "| setting | default | what it takes | what it is |\n| --- | --- | --- | --- |"
 NESTED = (
+    ("Pools", Pool, "`pools` gives each model name one."),
     ("Backends of the kind `echo`", EchoBackend, "Each pool in `pools` has a list of `backends`; `kind` says what one is."),
     ("Backends of the kind `openai`", OpenAIBackend, ""),
+    ("Backends of the kind `litellm`", LiteLLMBackend, ""),
     ("Services", Service, "Each entry of `services` names one that a rule may ask: `with: {kind: presidio, service: NAME}`."),
     ("Keys", Key, "Each row of `keys` names one caller."),
 )

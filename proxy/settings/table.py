@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from proxy.settings.entry import HEADER, Entry, Headers, Row, kind_of, show_nested
+from proxy.settings.pools import EchoBackend, Pool, Pools
 from proxy.settings.units import (
     Count,
     Folder,
@@ -26,69 +27,13 @@ from proxy.settings.units import (
     Size,
     Url,
     Variable,
-    fits,
     shipped_models,
     shipped_policies,
 )
 
-PREFIX = "PARAPET_"
 CONFIG = "PARAPET_CONFIG"
-HIDDEN = "***"
 
-HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110 section 5.6.2
-HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 DIGEST = re.compile(r"[0-9a-f]{64}")
-
-
-class Entry(BaseModel):
-    """A row of a nested setting. What may be a secret is judged on the whole row, since an error shows a value but not a row."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def headers(value: object) -> object:
-    """The mapping itself, if it holds names and values that HTTP can carry."""
-    if not isinstance(value, Mapping) or not all(isinstance(v, str) and HEADER_VALUE.fullmatch(v) for v in value.values()):
-        raise ValueError("expected header names, each with a value of printable ASCII")
-    if wrong := [name for name in value if not HEADER.fullmatch(name)]:
-        raise ValueError(f"expected a header name, not {wrong[0]!r}")
-    return value
-
-
-class EchoBackend(Entry):
-    """The embedded backend: it answers by repeating what it was told, and needs no model and no GPU."""
-
-    kind: Literal["echo"] = Field(description="the embedded backend")
-    pace: Seconds = Field(default=0.0, description="the time between two chunks of a stream")
-    chunk: Count = Field(default=8, description="the characters in one chunk of a stream")
-
-
-class OpenAIBackend(Entry):
-    """A server that speaks OpenAI's API: vLLM, NIM, TGI, SGLang or a provider."""
-
-    kind: Literal["openai"] = Field(description="a server that speaks OpenAI's API")
-    base_url: Url = Field(description="its address up to and including /v1, without a name and password")
-    api_key_env: Variable = Field(
-        default="", description="the environment variable that holds its API key; the caller's is never used"
-    )
-    api_key_header: Header = Field(
-        default="",
-        description="the header that carries the API key, as x-api-key does; left out: Authorization, as a bearer",
-    )
-    model: str = Field(default="", description="the model's name there; left out: the name of the pool")
-    headers: Headers = Field(default={}, description="headers to send with each call")
-
-    @model_validator(mode="after")
-    def _without_credentials(self) -> Self:
-        if "@" in self.base_url.split("/")[2]:
-            raise ValueError("expected a base_url without a name and password: name a variable in api_key_env")
-        return self
-
-
-class Pool(Entry):
-    """All backends that serve one model name."""
-
-    backends: Backends = Field(description="the deployments of the model")
 
 
 class Key(Entry):
@@ -135,36 +80,6 @@ def told_apart(keys: tuple[Key, ...]) -> tuple[Key, ...]:
     return keys
 
 
-def plain(value: object) -> object:
-    """Settings as JSON can hold them, defaults left out; the values of headers are hidden, since they may be secrets."""
-    if isinstance(value, Entry):
-        given = {row: getattr(value, row.name) for row in rows(type(value))}
-        return {row.name: _shown(row, each) for row, each in given.items() if each != row.default}
-    if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items()}
-    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _shown(row: Row, value: Any) -> object:
-    if row.name == "headers":
-        return dict.fromkeys(value, HIDDEN)
-    return row.kind.show(value) if isinstance(value, float) else plain(value)
-
-
-def show_nested(value: object) -> str:
-    """A nested setting as a variable holds it."""
-    return json.dumps(plain(value))
-
-
-Headers = Annotated[Mapping[str, str], BeforeValidator(headers), Kind("header names, each with its value", show_nested)]
-BACKENDS = Kind("at least one backend", show_nested)
-Header = Annotated[
-    str, fits(Kind("a header's name"), lambda name: not name or bool(HEADER.fullmatch(name))), Kind("a header's name")
-]
-POOLS = Kind("model names, each with its backends", show_nested, nested=True)
-Backend = Annotated[EchoBackend | OpenAIBackend, Field(discriminator="kind")]
-Backends = Annotated[tuple[Backend, ...], fits(BACKENDS, bool), BACKENDS]
-Pools = Annotated[Mapping[Name, Pool], fits(POOLS, bool), POOLS]
 SERVICES = Kind("names of services, each with what it is", show_nested, nested=True)
 Services = Annotated[Mapping[Name, Service], SERVICES]
 Keys = Annotated[tuple[Key, ...], AfterValidator(told_apart), Kind("a list of keys", show_nested, nested=True)]
@@ -248,41 +163,9 @@ class Settings:
         return self.sources.get(name, "default")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Row:
-    """One row of the table; `default` is dataclasses.MISSING where a value has to be given."""
-
-    name: str
-    annotation: Any
-    kind: Kind
-    default: Any
-    help: str
-
-    @property
-    def variable(self) -> str:
-        """The environment variable that sets it."""
-        return PREFIX + self.name.upper()
-
-
 @functools.cache
 def table() -> tuple[Row, ...]:
     """Every setting, in the order in which the docs list them."""
     hints, empty = get_type_hints(Settings, include_extras=True), Settings()
     listed = [each for each in fields(Settings) if "help" in each.metadata]
-    return tuple(Row(f.name, hints[f.name], _kind(hints[f.name]), getattr(empty, f.name), f.metadata["help"]) for f in listed)
-
-
-@functools.cache
-def rows(of: type[Entry]) -> tuple[Row, ...]:
-    """The rows of a nested setting."""
-    hints = get_type_hints(of, include_extras=True)
-    return tuple(
-        Row(name, hints[name], _kind(hints[name]), MISSING if f.is_required() else f.default, f.description or "")
-        for name, f in of.model_fields.items()
-    )
-
-
-def _kind(annotation: Any) -> Kind:
-    if get_origin(annotation) is Literal:
-        return Kind(" or ".join(map(str, get_args(annotation))))
-    return next((extra for extra in get_args(annotation) if isinstance(extra, Kind)), Kind("a text"))
+    return tuple(Row(f.name, hints[f.name], kind_of(hints[f.name]), getattr(empty, f.name), f.metadata["help"]) for f in listed)

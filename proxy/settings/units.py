@@ -137,6 +137,7 @@ SIZES = Kind("a size such as 32MiB, 32MB or a number of bytes", show_size)
 PATHS = Kind("policy files or folders of them; the word shipped stands for those that come with Parapet", show_paths)
 FOLDERS = Kind("a folder; the word shipped stands for that of the models that come with Parapet", show_folder)
 COUNTS = Kind("a whole number from 1 up")
+AMOUNTS = Kind("a whole number from 0 up")
 PORTS = Kind("a port number from 0 to 65535")
 NAMES = Kind("a text")
 VARIABLES = Kind("the name of an environment variable")
@@ -150,6 +151,8 @@ Seconds = Annotated[float, BeforeValidator(seconds), PAUSES]
 Positive = Annotated[float, BeforeValidator(seconds), fits(DURATIONS, bool), DURATIONS]
 Size = Annotated[int, BeforeValidator(size), fits(SIZES, bool), SIZES]
 Count = Annotated[int, BeforeValidator(whole), fits(COUNTS, lambda n: n >= 1), COUNTS]
+Amount = Annotated[int, BeforeValidator(whole), fits(AMOUNTS, lambda n: n >= 0), AMOUNTS]
+Flag = Annotated[bool, Kind("true or false", lambda value: str(value).lower())]
 Port = Annotated[int, BeforeValidator(whole), fits(PORTS, lambda n: 0 <= n <= 65535), PORTS]
 Name = Annotated[str, fits(NAMES, str.strip), NAMES]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(paths), PATHS]

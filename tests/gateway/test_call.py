@@ -135,7 +135,7 @@ def test_headers_and_records_of_a_call(tmp_path: Path) -> None:
             first = parapet.records[0]
             assert first["prompt"]["findings"][0]["place"] == "messages[0].content"
             assert (first["prompt"]["rule"], first["prompt"]["policies"]) == ("no-cards", [answer.headers["x-parapet-policy"]])
-            assert (first["outcome"], first["status"], first["backend"], first["model"]) == ("served", 200, "echo", "m")
+            assert (first["outcome"], first["status"], first["backend"], first["model"]) == ("served", 200, "echo-1", "m")
 
     asyncio.run(main())
 
