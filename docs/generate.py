@@ -43,7 +43,7 @@ def checks() -> str:
         lines += [f"## `{kind.name}`\n", f"{kind.description} Family: {kind.family}.\n"]
         if kind.levels is not None:
             lines += ["It has levels: a rule may say `level` in place of `threshold`.\n"]
-        told = "Left out, it is about those in bold." if kind.categories else "The rule itself names them, in `labels`."
+        told = "Left out, it is about those in bold." if kind.categories else "The rule itself names them, in its other options."
         lines += [f"A rule chooses with `with: {{{kind.select}: [...]}}`. {told}\n"]
         names = [f"**`{name}`**" if name in kind.defaults else f"`{name}`" for name in kind.categories]
         lines += [*([", ".join(names) + "\n"] if names else []), "| option | what it is |", "| --- | --- |"]

@@ -17,6 +17,7 @@ import codecs
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from re import _constants as c  # type: ignore[attr-defined]  # the parser's tree has no public name
 from re import _parser as parser  # type: ignore[attr-defined]  # the same
 from typing import Any
@@ -115,6 +116,12 @@ def screened(pattern: str, flags: int = 0) -> Screened:
     return Screened(superset, opening, writer.sequence(tree, reverse=False))
 
 
+def alphabet(pattern: str, flags: int = 0) -> Bytes:
+    """Every byte that a match of `pattern`, or what it looks at behind it, may hold."""
+    tree = parser.parse(pattern, flags)
+    return Writer(tree.state.flags).alphabet(list(tree))
+
+
 def needed(tree: Tree) -> Tree:
     """The beginning of `tree` that matches wherever `tree` does, without what may follow or be repeated more often."""
     items = list(tree)
@@ -133,7 +140,7 @@ class Writer:
     """Writes one parsed expression out in its forms."""
 
     def __init__(self, flags: int) -> None:
-        self.flags = flags
+        self.flags = int(flags)
         self.groups: dict[int, Tree] = {}
         self.ahead = False  # write lookaheads as optional parts
 
@@ -238,40 +245,45 @@ class Writer:
         """The bytes that one character of the expression may fold to; None for what is not one character."""
         if op is c.ANY:
             return ALL if self.flags & re.DOTALL else ALL - {10}
+        cased = not self.flags & re.IGNORECASE
         if op is c.LITERAL:
-            return self.literal(av)
+            return literal(av, cased=cased)
         if op is c.NOT_LITERAL:
-            return self.members([(c.NEGATE, None), (c.LITERAL, av)])
-        return self.members(av) if op is c.IN else None
+            return members(((c.NEGATE, None), (c.LITERAL, av)), cased=cased)
+        return members(tuple(av), cased=cased) if op is c.IN else None
 
-    def literal(self, code: int) -> Bytes:
-        char = chr(code)
-        forms = {char}
-        if self.flags & re.IGNORECASE:
-            forms |= {form for form in (char.lower(), char.upper()) if len(form) == 1}
-        return frozenset(code if code < 128 else kinds[code] for code in map(ord, forms) for kinds in (PLAIN, MORE))
 
-    def members(self, items: Sequence[tuple[Any, Any]]) -> Bytes:
-        negated = bool(items) and items[0][0] is c.NEGATE
-        exact: set[int] = set()  # what the class holds for certain, and what it holds if kinds are read generously
-        loose: set[int] = set()
-        for op, av in items[negated:]:
-            if op is c.LITERAL:
-                (exact if av < 128 else loose).update(self.literal(av))
-            elif op is c.RANGE:
-                low, high = av
-                for code in range(low, min(high, 127) + 1):
-                    exact |= self.literal(code)
-                if high > 127:
-                    loose |= {LETTER, DIGIT, SPACE, OTHER} | TWIN_BYTES
-            elif op is c.CATEGORY:
-                exact |= CATEGORIES[av]
-        if not negated:
-            return frozenset(exact | loose)
-        categories = {av for op, av in items if op is c.CATEGORY}
-        covered = frozenset().union(*(CATEGORIES[av] for av in categories)) if categories else frozenset()
-        kinds = (frozenset({LETTER, DIGIT, SPACE, OTHER}) | TWIN_BYTES) - covered
-        return frozenset((ALL - exact) | kinds)
+@lru_cache(4096)
+def literal(code: int, *, cased: bool) -> Bytes:
+    """The bytes that a character of an expression may stand for; in either case of it, unless `cased`."""
+    char = chr(code)
+    forms = {char} if cased else {char} | {form for form in (char.lower(), char.upper()) if len(form) == 1}
+    return frozenset(code if code < 128 else kinds[code] for code in map(ord, forms) for kinds in (PLAIN, MORE))
+
+
+@lru_cache(4096)
+def members(items: tuple[tuple[Any, Any], ...], *, cased: bool) -> Bytes:
+    """The bytes that a class of characters may stand for."""
+    negated = bool(items) and items[0][0] is c.NEGATE
+    exact: set[int] = set()  # what the class holds for certain, and what it holds if kinds are read generously
+    loose: set[int] = set()
+    for op, av in items[negated:]:
+        if op is c.LITERAL:
+            (exact if av < 128 else loose).update(literal(av, cased=cased))
+        elif op is c.RANGE:
+            low, high = av
+            for code in range(low, min(high, 127) + 1):
+                exact |= literal(code, cased=cased)
+            if high > 127:
+                loose |= {LETTER, DIGIT, SPACE, OTHER} | TWIN_BYTES
+        elif op is c.CATEGORY:
+            exact |= CATEGORIES[av]
+    if not negated:
+        return frozenset(exact | loose)
+    categories = {av for op, av in items if op is c.CATEGORY}
+    covered = frozenset().union(*(CATEGORIES[av] for av in categories)) if categories else frozenset()
+    kinds = (frozenset({LETTER, DIGIT, SPACE, OTHER}) | TWIN_BYTES) - covered
+    return frozenset((ALL - exact) | kinds)
 
 
 def alternatives(forms: Iterable[str]) -> str:
@@ -290,6 +302,7 @@ def count(low: int, high: Any) -> str:
     return f"{{{low},{max(int(high), low)}}}"
 
 
+@lru_cache(4096)
 def charset(chars: Bytes) -> str:
     """A class of bytes, written as ranges in hexadecimal."""
     ranges: list[list[int]] = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
-from proxy.checks.automaton import Prefixes, Searches, automaton, available, size
+from proxy.checks.automaton import Prefixes, Scanner, Searches, automaton, available, size
 from proxy.checks.expression import folds, screened
 from proxy.core import DEADLINE, Failure, Finding, Report, Role, Segment
 from proxy.errors import CheckError, CheckTimeout
@@ -22,16 +22,20 @@ from proxy.errors import CheckError, CheckTimeout
 CONTEXT = 120  # characters before a match that its findings may depend on: as much is kept of a text that streams
 LARGE = 2048  # a text held back beyond this is looked at again only when it has grown by an eighth: work stays linear
 BLOCK = 4096  # a text longer than twice this is read as one that streams: what is confirmed is the surroundings of a match
-HALVES = 2  # automata over the openings: Hyperscan compiles two of half the size in two thirds of the time
 TRIES = 8  # places that are tried, from the end, when the window of a text that streams is moved on
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A regular expression in the syntax of `re`, with its flags."""
+    """A regular expression in the syntax of `re`, with its flags.
+
+    `opens` may be another one, of many expressions alike, that stands for it where a match may begin: all that this one can begin
+    with it can, too. In bytes, it is a run of them that may be a match. Automata over what many expressions begin with are dear.
+    """
 
     pattern: str
     flags: int = 0
+    opens: str | bytes = ""
 
 
 class PatternCheck(Protocol):
@@ -68,23 +72,27 @@ class Key:
 class Screen:
     """The automata over the expressions of `checks`; safe to share between threads."""
 
+    _match: Scanner
+    _open: Scanner
+
     def __init__(self, checks: Sequence[PatternCheck], *, hyperscan: bool = True) -> None:
         self.keys = [Key(i, key) for i, check in enumerate(checks) for key in check.expressions]
         rows = [
-            (number, screened(expression.pattern, expression.flags))
-            for number, key in enumerate(self.keys)
-            for expression in checks[key.check].expressions[key.key]
+            (number, expression) for number, key in enumerate(self.keys) for expression in checks[key.check].expressions[key.key]
         ]
-        self.reaches = [checks[key.check].reach for key in self.keys]
+        opening = {(checks[self.keys[number].check].reach, each.opens or each.pattern, each.flags) for number, each in rows}
+        self._runs = sorted({(reach, run) for reach, run, _ in opening if isinstance(run, bytes)})
+        open_forms = [(reach, screened(pattern, flags)) for reach, pattern, flags in opening if isinstance(pattern, str)]
+        supersets = [(number, screened(each.pattern, each.flags).superset) for number, each in rows]
         if hyperscan and available():
-            openings = sorted({(self.reaches[number], form.opening) for number, form in rows if form.opening}, key=size)
+            openings = sorted({(reach, form.opening) for reach, form in open_forms if form.opening}, key=size)
             with ThreadPoolExecutor() as threads:  # compiling takes time and no lock
-                opened = [threads.submit(automaton, openings[part::HALVES], anchored=True) for part in range(HALVES)]
-                self._match = automaton([(number, form.superset) for number, form in rows], anchored=False)
-                self._open = [each.result() for each in opened]
+                opened = threads.submit(automaton, openings, anchored=True)
+                self._match = automaton(supersets, anchored=False)
+                self._open = opened.result()
         else:
-            self._match = Searches([(number, form.superset) for number, form in rows])
-            self._open = [Prefixes(sorted({(self.reaches[number], form.growing) for number, form in rows}))]
+            self._match = Searches(supersets)
+            self._open = Prefixes(sorted({(reach, form.growing) for reach, form in open_forms}))
 
     def candidates(self, folded: Sequence[bytes]) -> list[Key]:
         """The keys whose expressions may match somewhere in the text, given its foldings."""
@@ -97,9 +105,11 @@ class Screen:
         """What may still become a match at the end of the text, given its foldings."""
         opening = Opening()
         for each in folded:
-            turned = each[::-1]
-            for scanner in self._open:
-                scanner.scan(turned, opening.note)
+            self._open.scan(each[::-1], opening.note)
+            for reach, run in self._runs:
+                length = len(each) - len(each.rstrip(run))
+                opening.note(reach, 0, length)
+                opening.note(reach, 0, min(length, reach))
         return opening
 
 

@@ -1,0 +1,50 @@
+"""Credentials of monitoring, experiments, data pipelines and the gates of interfaces."""
+
+from __future__ import annotations
+
+from proxy.checks.credential_kinds.kind import JOIN, UUID, UUID_SHAPE, Kind, named
+
+OPERATIONS: tuple[Kind, ...] = (
+    Kind("GRAFANA_TOKEN", "Grafana service account token", r"glsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}", 0.95, "glsa_{b62:32}_{crchex}",
+         "checksum_hex"),
+    Kind("GRAFANA_TOKEN", "Grafana Cloud token", r"glc_[A-Za-z0-9+/]{32,400}={0,2}", 0.95, "glc_{b62:100}"),
+    Kind("GRAFANA_TOKEN", "Grafana key of the first kind", r"eyJrIjoi[A-Za-z0-9+/]{60,400}={0,3}", 0.95, "eyJrIjoi{b62:90}"),
+    Kind("POSTMAN_KEY", "Postman key", r"PMAK-[a-f0-9]{24}-[a-f0-9]{34}", 0.95, "PMAK-{hex:24}-{hex:34}"),
+    Kind("SENTRY_TOKEN", "Sentry token", r"(?:sntrys_eyJ[A-Za-z0-9+/=_]{60,400}|sntryu_[a-f0-9]{64})", 0.95, "sntryu_{hex:64}"),
+    Kind("NEW_RELIC_KEY", "New Relic key", r"(?:NRAK-[A-Z0-9]{27}|NRII-[A-Za-z0-9-]{32}|NRJS-[a-f0-9]{19}|[a-f0-9]{36}NRAL)",
+         0.95, "NRAK-{up:27}"),
+    Kind("DATADOG_KEY", "Datadog key, by its name",
+         rf"(?:datadog|dd)[_ .-]?(?:(?:api|app|application|client)[_ .-]?)?(?:key|token){JOIN}[\"'`]?"
+         r"(?P<secret>[a-f0-9]{40}|[a-f0-9]{32})",
+         0.9, "DD_API_KEY={hex:32}", folded=True, edges=False),
+    Kind("DYNATRACE_TOKEN", "Dynatrace token", r"dt0[a-z][0-9]{2}\.[A-Z0-9]{24}\.[A-Z0-9]{64}", 0.95, "dt0c01.{up:24}.{up:64}"),
+    Kind("HONEYCOMB_KEY", "Honeycomb key", r"hc[abx](?:ik|mk|lk|ck)_[a-z0-9]{50,70}", 0.95, "hcaik_{low:58}"),
+    Kind("AXIOM_TOKEN", "Axiom token", rf"xa[ap]t-{UUID}", 0.95, f"xaat-{UUID_SHAPE}"),
+    Kind("LOGICMONITOR_TOKEN", "LogicMonitor bearer token", r"lmb_[A-Za-z0-9+/=_-]{40,140}", 0.9, "lmb_{b62:90}", "token"),
+    Kind("POSTHOG_KEY", "PostHog personal key", r"ph[xsc]_[A-Za-z0-9]{40,60}", 0.9, "phx_{b62:43}", "token"),
+    Kind("SEGMENT_KEY", "Segment public API token", r"sgp_[A-Za-z0-9]{64}", 0.95, "sgp_{b62:64}"),
+    Kind("LAUNCHDARKLY_KEY", "LaunchDarkly key", rf"(?:api|sdk|mob|rel)-{UUID}", 0.9, f"sdk-{UUID_SHAPE}"),
+    Kind("STATSIG_KEY", "Statsig key", r"(?:secret|console)-[A-Za-z0-9]{40,50}", 0.9, "secret-{b62:43}", "token"),
+    Kind("FLAGSMITH_KEY", "Flagsmith server key", r"ser\.[A-Za-z0-9]{22}", 0.9, "ser.{b62:22}", "random"),
+    named("PAGERDUTY_KEY", "PagerDuty key", "pagerduty|pager_duty|pd_api", "[a-z0-9+_-]{20}|[a-f0-9]{32}",
+          "PAGERDUTY_API_KEY={b62:20}", "random"),
+    named("SPLUNK_TOKEN", "Splunk HEC token", "splunk", UUID, f"SPLUNK_HEC_TOKEN={UUID_SHAPE}", ""),
+    named("SUMOLOGIC_KEY", "Sumo Logic key", "sumo_?logic|sumo_", "[a-z0-9]{64}", "SUMOLOGIC_ACCESS_KEY={b62:64}"),
+    Kind("ADAFRUIT_KEY", "Adafruit IO key", r"aio_[A-Za-z0-9]{28}", 0.95, "aio_{b62:28}"),
+    Kind("WAKATIME_KEY", "WakaTime key", rf"waka_(?:sec_|tok_)?{UUID}", 0.95, f"waka_{UUID_SHAPE}"),
+    Kind("README_KEY", "ReadMe key", r"rdme_[a-z0-9]{70}", 0.95, "rdme_{low:70}"),
+    Kind("ZUPLO_KEY", "Zuplo key", r"zpka_[a-z0-9]{32}_[a-f0-9]{8}", 0.95, "zpka_{low:32}_{hex:8}"),
+    Kind("MAXMIND_KEY", "MaxMind licence key", r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk", 0.95, "{b62:6}_{b62:29}_mmk"),
+    Kind("AUTHRESS_KEY", "Authress service key",
+         r"(?:sc|ext|scauth|authress)_[a-z0-9]{5,30}\.[a-z0-9]{4,6}\.acc[_-][a-z0-9-]{10,32}\.[A-Za-z0-9+/_=-]{30,120}", 0.95,
+         "sc_{low:20}.{low:5}.acc_{low:12}.{b62:60}"),
+    Kind("SETTLEMINT_TOKEN", "SettleMint token", r"sm_[aps]at_[A-Za-z0-9]{16}", 0.95, "sm_pat_{b62:16}"),
+    Kind("INTRA42_SECRET", "42 school client secret", r"s-s4t2(?:ud|af)-[a-f0-9]{64}", 0.95, "s-s4t2ud-{hex:64}"),
+    Kind("IONIC_TOKEN", "Ionic token", r"ion_[A-Za-z0-9]{42}", 0.95, "ion_{b62:42}"),
+    Kind("POLAR_TOKEN", "Polar token", r"polar_(?:oat|pat|at|rt|ci|cs|whs)_[A-Za-z0-9]{32,60}", 0.95, "polar_oat_{b62:43}"),
+    Kind("THUNDERSTORE_TOKEN", "Thunderstore token", r"tss_[A-Za-z0-9]{32,60}", 0.9, "tss_{b62:40}", "token"),
+    Kind("ZAPIER_WEBHOOK", "Zapier webhook",
+         r"hooks\.zapier\.com/hooks/(?:catch|standard)/(?P<secret>[0-9]{4,10}/[a-z0-9]{6,8})", 0.8,
+         "https://hooks.zapier.com/hooks/catch/{dig:7}/{low:7}"),
+    named("RAPIDAPI_KEY", "RapidAPI key", "rapid-?api", "[a-z0-9]{50}", "X-RapidAPI-Key: {b62:50}"),
+)  # fmt: skip  # a table reads better in rows
