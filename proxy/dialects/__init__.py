@@ -8,6 +8,7 @@ from proxy.dialects.openai_chat import OpenAIChat
 from proxy.dialects.openai_completions import OpenAICompletions
 from proxy.dialects.openai_embeddings import OpenAIEmbeddings
 from proxy.dialects.openai_images import OpenAIImages
+from proxy.dialects.openai_responses import OpenAIResponses
 from proxy.dialects.rerank import Rerank
 
 ALL: tuple[Dialect, ...] = (
@@ -15,6 +16,7 @@ ALL: tuple[Dialect, ...] = (
     OpenAICompletions(),
     OpenAIEmbeddings(),
     OpenAIImages(),
+    OpenAIResponses(),
     Rerank(),
     AnthropicMessages(),
     AnthropicCount(),
@@ -33,6 +35,7 @@ __all__ = [
     "OpenAICompletions",
     "OpenAIEmbeddings",
     "OpenAIImages",
+    "OpenAIResponses",
     "Reading",
     "Rerank",
     "Slot",

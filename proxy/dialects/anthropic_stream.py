@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from proxy.core import Form, Role
@@ -29,6 +29,7 @@ class AnthropicStream:
     end = b""
     alike = True
     keeps = False
+    ids: Sequence[str] = ()
     said: Mapping[Hashable, list[str]] = {}
 
     def __init__(self, read_error: Callable[[object], Reading | None]) -> None:

@@ -48,6 +48,9 @@ MOST_TEXTS = 65_536  # in one payload; the setting max_segments says how many ar
 MOST_PARTS = 10_000  # of a value that is not read, and looked at for text only to be counted
 HIDDEN = {  # what is said of a text that cannot be read, by the reason that it is counted under
     "tokens": "tokens cannot be read here, and so not be checked; send the text itself",
+    "previous_turns": "turns that only the backend has cannot be checked here, unless this process has guarded them for the same "
+    "caller under the same policies; send the turns themselves",
+    "stored_prompt": "a prompt that only the backend has cannot be checked here; send the text itself",
     "embeddings": "embeddings cannot be read here, and so not be checked; send the text itself",
 }
 NAME = re.compile(r"[\w.]{1,64}", re.ASCII)  # of an event
@@ -107,6 +110,18 @@ class JsonSlot(Slot):
 
 
 @dataclass(slots=True)
+class Repeat(Slot):
+    """Where something stands that repeats a text and cannot be held back with it: it is taken out."""
+
+    reason: str = "logprobs"  # what it is counted as then
+    empty: Any = None  # what stands in its place
+
+    def write(self, text: str | None) -> None:  # noqa: ARG002 - no text takes its place
+        """Take it out."""
+        self.holder[self.key] = self.empty
+
+
+@dataclass(slots=True)
 class Reading:
     """The texts of a payload with their places in it, and what could not be read."""
 
@@ -114,6 +129,7 @@ class Reading:
     slots: list[Slot] = field(default_factory=list)
     not_inspected: dict[str, int] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)  # what reaches the model as text and cannot be read: place, and why
+    referred: dict[str, str] = field(default_factory=dict)  # of those, what answers were given: place, and id
     model: str = ""
     stream: bool = False
     payload: Json = field(default_factory=dict)
@@ -160,10 +176,22 @@ class Reading:
         """A part that no check can read."""
         self.not_inspected[reason] = self.not_inspected.get(reason, 0) + 1
 
-    def hide(self, reason: str, place: str) -> None:
-        """A text that reaches the model in a form that nobody can read here; policies that act on prompts refuse it."""
+    def hide(self, reason: str, place: str, name: object = None) -> None:
+        """A text that reaches the model in a form that nobody can read here; policies that act on prompts refuse it.
+
+        `name` is the id of an answer that it is, if it is one.
+        """
         self.hidden[place] = reason
+        if isinstance(name, str):
+            self.referred[place] = name
         self.skip(reason)
+
+    def guarded(self, place: str) -> None:
+        """What is hidden at the place has been read before."""
+        reason = self.hidden.pop(place)
+        self.not_inspected[reason] -= 1
+        if not self.not_inspected[reason]:
+            del self.not_inspected[reason]
 
     def write(self, texts: Mapping[int, str]) -> None:
         """Write changed texts, by the index of their segment, into the payload that was read."""
@@ -198,7 +226,7 @@ class Event:
     deltas: list[Delta] = field(default_factory=list)
     groups: list[Hashable] = field(default_factory=list)  # the groups (choices, blocks) that it is about
     ending: list[Hashable] = field(default_factory=list)  # those of them that end with it
-    repeats: list[Slot] = field(default_factory=list)  # what repeats the text in a form that cannot be held back
+    repeats: list[Repeat] = field(default_factory=list)  # what repeats the text in a form that cannot be held back
     not_inspected: list[str] = field(default_factory=list)
     other: bool = False  # it says something besides its texts, so it is sent even when they are empty
     final: bool = False  # nothing follows it
@@ -227,6 +255,7 @@ class Stream(Protocol):
     end: bytes = DONE  # what follows the last event of an answer that is complete, or was cut
     alike: bool = True  # events may differ in one piece of text alone
     keeps: bool = False  # later events repeat whole texts, so that what was shown of each channel must be kept
+    ids: Sequence[str] = ()  # by which later requests may refer to the answer, once it has ended
     said: Mapping[Hashable, list[str]]  # where `keeps`: what was shown of each channel so far
 
     def read_event(self, payload: object) -> Event:
@@ -273,9 +302,10 @@ class Dialect(ABC):
     form: ClassVar[bool] = False  # a request is a multipart form: its files are Uploads
     plain: ClassVar[bool] = False  # a whole answer may be a plain text: it is read and written as {"text": …}
     media: ClassVar[str] = ""  # answers other than JSON and events are relayed as they are, and counted under this reason
-    end: bytes = DONE  # these three are a Stream's, for dialects that are their own
+    end: bytes = DONE  # these are a Stream's, for dialects that are their own
     alike: bool = True
     keeps: bool = False
+    ids: Sequence[str] = ()
     said: Mapping[Hashable, list[str]] = {}
 
     def target(self, params: Mapping[str, str]) -> str:
@@ -314,6 +344,10 @@ class Dialect(ABC):
 
     def redacted(self, payload: Json, changed: Sequence[Segment]) -> list[str]:  # noqa: ARG002 - others have such fields
         """Remove from a whole completion what repeats texts that were changed; the names of what was removed."""
+        return []
+
+    def identities(self, payload: Json) -> list[str]:  # noqa: ARG002 - others have some
+        """By what later requests may refer to a whole answer, so that the backend puts it before the prompt."""
         return []
 
     def stream(self) -> Stream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from proxy.core import Role
-from proxy.dialects.base import Delta, Event, Json, Reading, Slot, has_text
+from proxy.dialects.base import Delta, Event, Json, Reading, Repeat, Slot, has_text
 from proxy.dialects.openai_shape import REPEATS, repeats_of
 from proxy.dialects.values import read_values
 from proxy.errors import BackendBroken
@@ -111,7 +111,7 @@ def read_audio(event: Event, index: int, audio: Json) -> None:
     event.not_inspected.append("audio")
     event.other = True
     if audio.get("data"):
-        event.repeats.append(Slot(audio, "data"))  # the sound says what the transcript says
+        event.repeats.append(Repeat(audio, "data", "audio", ""))  # the sound says what the transcript says
     if isinstance(audio.get("transcript"), str) and audio["transcript"]:
         place = f"choices[{index}].audio.transcript"
         event.deltas.append(Delta((index, "transcript"), Slot(audio, "transcript"), audio["transcript"], "assistant", place))

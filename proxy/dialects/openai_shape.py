@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from proxy.core import Role, Segment
-from proxy.dialects.base import Dialect, Event, Json, Reading, Slot
+from proxy.dialects.base import Dialect, Event, Json, Reading, Repeat
 from proxy.dialects.values import read_values
 from proxy.errors import BackendBroken, RequestError
 
@@ -114,9 +114,9 @@ def take_out(holder: Json) -> list[str]:
     return [REPEATS[key] for key in taken]
 
 
-def repeats_of(holder: Json) -> list[Slot]:
+def repeats_of(holder: Json) -> list[Repeat]:
     """What repeats the texts of a piece of a stream."""
-    return [Slot(holder, key) for key in REPEATS if holder.get(key)]
+    return [Repeat(holder, key, reason) for key, reason in REPEATS.items() if holder.get(key)]
 
 
 def redacted_choices(payload: Json, changed: Sequence[Segment]) -> list[str]:
@@ -139,7 +139,7 @@ def read_prompt_repeat(reading: Reading, holder: Json, place: str, role: Role = 
         reading.skip("logprobs")
     text = "".join(piece or "" for piece in pieces)
     if text:
-        reading.take(Segment(text, role, f"{place}prompt_logprobs"), Whole(holder, "prompt_logprobs"))
+        reading.take(Segment(text, role, f"{place}prompt_logprobs"), Repeat(holder, "prompt_logprobs"))
 
 
 def decoded(token: object) -> str | None:
@@ -147,11 +147,3 @@ def decoded(token: object) -> str | None:
     first = next(iter(token.values()), None) if isinstance(token, dict) else None
     text = first.get("decoded_token") if isinstance(first, dict) else None
     return text if isinstance(text, str) else None
-
-
-class Whole(Slot):
-    """Where something stands that repeats a text and cannot be changed with it: it is taken out."""
-
-    def write(self, text: str | None) -> None:  # noqa: ARG002 - nothing takes its place
-        """Take it out."""
-        self.holder[self.key] = None

@@ -11,7 +11,7 @@ VOCABULARY = frozenset(  # keys that places may name: others are the caller's wo
     "name description title type function custom parameters properties items prefixItems enum const default example examples "
     "required anyOf oneOf allOf not $ref $defs $schema $id definitions format pattern json_schema schema strict grammar "
     "definition syntax additionalProperties patternProperties message param code text title url url_citation content "
-    "summary".split()
+    "summary query queries command commands diff path logs stdout stderr".split()
 )
 SCHEMA_VALUES = frozenset("object string number integer boolean array null function custom json_schema json_object text".split())
 

@@ -8,7 +8,7 @@ import logging
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ from proxy.engine import Engine, Guard, Verdict
 from proxy.errors import AccessError, BackendError, BackendRefused, CheckTimeout, RequestError
 from proxy.gateway.caller import Caller, ClientLeft, Receive, Scope, Send
 from proxy.gateway.exchange import Exchange
+from proxy.gateway.seen import Seen
 from proxy.gateway.traced import decided, served
 from proxy.metrics import Metrics
 from proxy.settings import Settings
@@ -41,6 +42,7 @@ class Gateway:
     trail: Trail
     metrics: Metrics
     traces: Traces
+    seen: Seen = field(default_factory=Seen)
 
     def endpoint(self, dialect: Dialect) -> Endpoint:
         """The ASGI application that serves a dialect."""
@@ -155,6 +157,10 @@ class Call:
 
     def refuse_hidden(self, guard: Guard, reading: Reading) -> None:
         """Text that nobody can read passes no rule that acts on prompts, unless the settings say so. Raises RequestError."""
+        seen, principal = self.gateway.seen, self.record.principal
+        for place, name in reading.referred.items():
+            if seen.has(principal, guard.names, name):
+                reading.guarded(place)
         if reading.hidden and self.gateway.settings.hidden_text == "refuse" and guard.acts("prompt"):
             place, reason = next(iter(reading.hidden.items()))
             self.skipped(reading.not_inspected)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -136,6 +136,7 @@ class Exchange:
             reading.write(verdict.texts)
             removed = self.dialect.redacted(payload, [reading.segments[index] for index in verdict.texts])
             self.call.skipped({name: removed.count(name) for name in removed})
+            self.remember(self.dialect.identities(payload))
         if plain:
             await self.call.answer(200, payload["text"].encode(), f"{TEXT}; charset=utf-8")
             return
@@ -165,11 +166,18 @@ class Exchange:
         self.record.outcome = "blocked_completion" if guarded.cut else "served"
         if guarded.cut:
             metrics.spared(model, "completion", guarded.growing.length)
-        elif guarded.usage is not None:
-            metrics.used(model, guarded.usage)
-            current().note(tokens(guarded.usage))
+        else:
+            self.remember(guarded.stream.ids)
+            if guarded.usage is not None:
+                metrics.used(model, guarded.usage)
+                current().note(tokens(guarded.usage))
         if guarded.done:
             await attempt.settle()
+
+    def remember(self, ids: Sequence[str]) -> None:
+        """The answer has been guarded: later requests may refer to it."""
+        if ids:
+            self.gateway.seen.add(self.record.principal, self.guard.names, ids)
 
     def note_stream(self) -> None:
         """Note what was decided of a stream."""

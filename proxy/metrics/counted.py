@@ -129,8 +129,8 @@ METRICS: dict[str, Row] = {
     "parapet_records": Row(Counter, "Decision records written, and those that could not be.", ("result",)),
 }
 REASONS = frozenset(
-    "image audio video file unknown_part unknown_field unknown_event logprobs error_body previous_response_id "
-    "beyond_windows encrypted tokens embeddings".split()
+    "image audio video file unknown_part unknown_field unknown_event logprobs error_body previous_turns stored_prompt encrypted "
+    "beyond_windows tokens embeddings".split()
 )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 CHARACTERS = 4  # of a token, about: OpenAI's rule of thumb for English
-INPUT = ("prompt_tokens", "input_tokens")  # as the APIs of OpenAI and of Anthropic name them
-OUTPUT = ("completion_tokens", "output_tokens")
+INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount")  # as the APIs of OpenAI, of Anthropic and of Google name them
+OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount")
+USAGE = ("usage", "usageMetadata")
+WITHIN = ("response", "message")  # events of a stream that are about the whole answer have it there
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,11 @@ class Usage:
 
 def usage_of(payload: object) -> Usage | None:
     """What an answer says of its tokens; nothing where it says nothing."""
-    given = payload.get("usage") if isinstance(payload, Mapping) else None
-    if not isinstance(given, Mapping):
+    if not isinstance(payload, Mapping):
+        return None
+    holders = [payload, *(payload[key] for key in WITHIN if isinstance(payload.get(key), Mapping))]
+    given = next((each[key] for each in holders for key in USAGE if isinstance(each.get(key), Mapping)), None)
+    if given is None:
         return None
     found = [next((number(given.get(name)) for name in names if number(given.get(name))), 0) for names in (INPUT, OUTPUT)]
     return Usage(*found) if any(found) else None

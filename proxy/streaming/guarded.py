@@ -41,11 +41,13 @@ class GuardedStream:
         self.tally = Tally(()) if tally is None else tally
         self.usage: Usage | None = None  # what the backend has said of its tokens
         self.stream, self.growing = dialect.stream(), growing
-        self.free = not (growing.plan.binding or growing.plan.advisory)  # no rule is about what comes: it goes on as it is
+        judged = growing.plan.binding or growing.plan.advisory
+        self.free = not (judged or self.stream.keeps)  # no rule is about what comes: it goes on as it is
         self.buffer = b""
         self.channels: dict[Hashable, Channel] = {}
         self.said: dict[Hashable, list[str]] = {}  # what was shown of each, where later events repeat it
-        self.kept = 0  # characters of that
+        self.judged: dict[tuple[Hashable, str], str] = {}  # the same of texts that came as a whole
+        self.kept = 0  # characters of these
         if self.stream.keeps:
             self.stream.said = self.said
         self.open: dict[Hashable, None] = {}  # groups that have begun and not ended, in order
@@ -256,9 +258,7 @@ class GuardedStream:
             if delta.whole and (delta.channel in self.channels or delta.channel in self.said):
                 continue  # what is shown of it is known when what ends here has ended
             if delta.once or delta.whole:
-                once = growing.channel(delta.role, delta.place, delta.form)
-                yield from self.settle([once], delta.text)
-                text = once.rest()
+                text = yield from self.once(delta)
             else:
                 text = self.channel(delta).push(delta.text)
                 if self.stream.keeps:
@@ -268,6 +268,19 @@ class GuardedStream:
             if text != delta.text:
                 delta.slot.write(text)
         return True
+
+    def once(self, delta: Delta) -> Generator[None, None, str]:
+        """What may be shown of a text that is all there; one that is repeated is judged the first time."""
+        key = (delta.channel, delta.text)
+        if delta.whole and key in self.judged:
+            return self.judged[key]
+        channel = self.growing.channel(delta.role, delta.place, delta.form)
+        yield from self.settle([channel], delta.text)
+        text = channel.rest()
+        if delta.whole and self.stream.keeps:
+            self.judged[key] = text
+            self.count(delta.text)
+        return text
 
     def channel(self, delta: Delta) -> Channel:
         """The channel of a piece. Raises BackendBroken when its group has ended."""
@@ -281,6 +294,10 @@ class GuardedStream:
     def keep(self, key: Hashable, text: str) -> None:
         """Keep what was shown of a channel, for the events that repeat it. Raises BackendBroken when that is too much."""
         self.said.setdefault(key, []).append(text)
+        self.count(text)
+
+    def count(self, text: str) -> None:
+        """Count what is kept. Raises BackendBroken when it is too much."""
         self.kept += len(text)
         if self.kept > MAX_EVENT:
             raise BackendBroken("the backend's stream is larger than an event that repeats it may be")
