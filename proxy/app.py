@@ -24,13 +24,14 @@ from proxy.checks import CATALOGUE, catalogue, combined
 from proxy.core import Principal
 from proxy.dialects import DIALECTS
 from proxy.engine import Engine, Guard, Reloader, Verdict, look
-from proxy.errors import RequestError
-from proxy.gateway import KEYS, Endpoint, Gateway, Receive, Scope, Send, parsed, request_id_of
+from proxy.errors import RequestError, VaultError
+from proxy.gateway import KEYS, Endpoint, Gateway, Receive, Scope, Send, conversation_id, parsed, request_id_of
 from proxy.guarding import Guarding
 from proxy.metrics import Metrics
 from proxy.outside import Outside
 from proxy.settings import Settings
 from proxy.traces import Traces
+from proxy.vault import conversations
 
 CATEGORIES = tuple(category for kind in CATALOGUE.values() for category in kind.categories)
 DIALECT = next(iter(DIALECTS.values()))  # whose shape errors have where no dialect is concerned
@@ -48,7 +49,7 @@ def create_app(
     served = pools(settings, metrics, backends)
     outside = Outside(settings, lambda: served)
     checks = catalogue(settings, metrics, outside)
-    engine = Engine(settings, checks, combined, metrics)
+    engine = Engine(settings, checks, combined, metrics, conversations(settings))
     reloader = Reloader(engine, settings.policies, checks, metrics)
     reloader.start()
     gateway = Gateway(
@@ -70,6 +71,7 @@ def create_app(
             Route("/v1/check", pages.check, methods=["POST"]),
             Route("/v1/moderations", pages.moderations, methods=["POST"]),
             *Guarding(gateway, pages.body, pages.principal).routes(),
+            Route("/v1/vault/{conversation:path}", pages.forget, methods=["DELETE"]),
             Route("/metrics", pages.metrics),
             Route("/healthz", pages.healthz),
             Route("/health", pages.healthz),  # where the FMS orchestrator looks
@@ -129,6 +131,8 @@ async def lifespan(gateway: Gateway, reloader: Reloader, outside: Outside) -> As
         for pool in gateway.pools.values():
             await pool.close()
         await outside.close()
+        if gateway.engine.conversations.vault is not None:
+            await gateway.engine.conversations.vault.close()
         gateway.engine.close()
         await asyncio.to_thread(gateway.traces.close)
 
@@ -183,6 +187,19 @@ class Pages:
         verdicts = await self.judged(guard, [direct.Item(i, text) for i, text in enumerate(texts)], team)
         results = [direct.moderation(verdict, CATEGORIES) for verdict in verdicts]
         return reply({"id": "modr-" + self.gateway.engine.policies.revision, "model": "parapet", "results": results})
+
+    async def forget(self, request: Request) -> Response:
+        """`DELETE /v1/vault/ID`: forget the values of a conversation of this caller."""
+        principal, given = self.principal(request), conversation_id(request.path_params["conversation"])
+        conversations, workers = self.gateway.engine.conversations, self.gateway.settings.workers
+        if conversations.vault is not None and not conversations.vault.shared and workers > 1:
+            message = f"each of {workers} workers has a vault of its own, and one of them hears this: values go after vault_ttl"
+            raise RequestError(message + ", or name a Redis in the setting vault", status=409, code="vault_not_shared")
+        try:
+            values = await conversations.forget(principal, given)
+        except VaultError as error:
+            raise RequestError(str(error), status=503, code="vault_unavailable") from None
+        return reply({"object": "vault", "deleted": True, "values": values})
 
     async def judged(self, guard: Guard, items: Sequence[direct.Item], team: str) -> list[Verdict]:
         """The decision on each text, counted as those of calls are; between two of them, other calls go on."""

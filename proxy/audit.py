@@ -37,6 +37,10 @@ class Record:
     prompt_places: Sequence[str] = ()
     completion_places: Sequence[str] = ()
     not_inspected: dict[str, int] = field(default_factory=dict)
+    conversation: str = ""  # where the conversation's id comes from, never the id
+    replaced: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)  # how often, by direction, operator and category
+    restored: dict[str, int] = field(default_factory=dict)  # names whose values were put back, by category
+    unknown: dict[str, int] = field(default_factory=dict)  # names that mean nothing to this caller, by category
     guard_seconds: float = 0.0
     seconds: float = 0.0
     trace_id: str = ""  # of the trace that the call is a part of
@@ -62,6 +66,10 @@ class Record:
                 "prompt": summary(self.prompt, self.prompt_places),
                 "completion": summary(self.completion, self.completion_places),
                 "not_inspected": self.not_inspected,
+                "conversation": self.conversation,
+                "replaced": self.replaced,
+                "restored": self.restored,
+                "not_restored": self.unknown,
                 "guard_ms": round(self.guard_seconds * 1000, 3),
                 "total_ms": round(self.seconds * 1000, 3),
             },

@@ -12,11 +12,13 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 Direction = Literal["prompt", "completion"]
 Role = Literal["system", "user", "assistant", "tool", "document", "reasoning"]
-Form = Literal["text", "json"]  # json: the text is JSON source, read through its escapes and kept valid when changed
+# json: the text is JSON source, read through its escapes and kept valid when changed; either: it is if it begins like it
+Form = Literal["text", "json", "either"]
 Mode = Literal["enforce", "monitor"]
 Trouble = Literal["error", "timeout", "overload"]
 Level = Literal["strict", "balanced", "lenient"]
 Family = Literal["privacy", "copyright", "bias", "misuse", "custom"]
+Way = Literal["label", "hash", "synthetic", "pseudonym", "mask"]  # of replacing, from what tells the least to what tells the most
 Thresholds = Mapping[tuple[str, Role], float]  # by category and role
 
 DEADLINE: ContextVar[float] = ContextVar(
@@ -24,6 +26,7 @@ DEADLINE: ContextVar[float] = ContextVar(
 )  # on time.monotonic(): when nobody waits for a check any more
 DIRECTIONS: tuple[Direction, ...] = ("prompt", "completion")
 ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool", "document", "reasoning")
+WAYS: tuple[Way, ...] = ("label", "hash", "synthetic", "pseudonym", "mask")
 FAMILIES: tuple[Family, ...] = ("privacy", "copyright", "bias", "misuse", "custom")
 
 
@@ -39,6 +42,23 @@ class Action(IntEnum):
     def word(self) -> str:
         """The action as policies, records and metrics write it."""
         return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """How what was found is replaced: by its category, by a keyed hash, by a stand-in, by a name that comes back, or in part."""
+
+    way: Way = "label"
+    keep: int = 0  # of a mask: the letters and digits at the end that stay
+
+    @property
+    def tells(self) -> tuple[int, int]:
+        """How much its replacement tells of what it stands for: the least comes first."""
+        return WAYS.index(self.way), self.keep
+
+
+LABEL = Operator()
+VAULT = "vault"  # as a failure names what keeps the values behind pseudonyms; every rule that makes them is concerned
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +258,7 @@ class Match:
     failure: Failure | None = None
     threshold: float = 0.0  # that the finding reached
     level: Level | None = None  # that the threshold comes from
+    operator: Operator = LABEL  # of a rule that redacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@
     │   ├── CheckTimeout        it took longer than the rule's `timeout`
     │   ├── CheckOverloaded     its queue is full
     │   └── CheckDeclined       whoever it asked is well, and has no verdict on this text
+    ├── VaultError              the vault behind pseudonyms did not answer; rules that make them act by their `on_error`
+    │   └── VaultTimeout        it took longer than `vault_timeout`
     ├── RequestError            the caller's request cannot be served as it is: status, code, the place in it
     │   └── AccessError         the caller is not known, or may not do this
     └── BackendError            the backend gave no good answer; never a verdict of Parapet's
@@ -188,3 +190,15 @@ class BackendOverloaded(BackendUnavailable):
     """Every deployment of the pool is full, and the call would wait too long for a place."""
 
     code = "backend_overloaded"
+
+
+class VaultError(ParapetError):
+    """The vault behind pseudonyms did not give or keep what it should."""
+
+    kind: Literal["error", "timeout"] = "error"
+
+
+class VaultTimeout(VaultError):
+    """The vault took longer than it may."""
+
+    kind = "timeout"

@@ -23,6 +23,8 @@ AT_HOME = {
     "presidio_analyzer": {"checks"},
     "prometheus_client": {"metrics"},
     "opentelemetry": {"traces"},
+    "cryptography": {"operators"},
+    "redis": {"vault"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

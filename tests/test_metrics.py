@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from proxy import __version__, errors
 from proxy.checks import CATALOGUE
-from proxy.core import DIRECTIONS, FAMILIES, Action
+from proxy.core import DIRECTIONS, FAMILIES, WAYS, Action
 from proxy.dialects import DIALECTS
 from proxy.metrics import METRICS, OTHER, REASONS
 from tests.world import BLOCK, CARD, IBAN, MAIL, MARKER, MONITOR, REDACT, STREAM, completion, http, misbehaving, piece, world
@@ -36,14 +36,16 @@ CLOSED: dict[str, set[str]] = {
     "mode": {"", "enforce", "monitor"},
     "direction": set(DIRECTIONS),
     "check": set(CATALOGUE),
-    "category": {category for kind in CATALOGUE.values() for category in kind.categories},
+    "category": {"TEXT", *(category for kind in CATALOGUE.values() for category in kind.categories)},
     "kind": {"error", "timeout", "overload", "input", "output"},
     "reason": {*REASONS, OTHER},
     "code": CODES,
+    "operator": set(WAYS),
     "result": {
         *("loaded", "refused", "written", "lost", "judged", "cached", "expired", "cleared", "passed", "ended"),
         *CONSULTED,
         *("ok", "left", "failed", "sent", "withheld", *CODES),
+        *("restored", "unknown"),
     },
     "backend": {"openai-1"},
     "cause": {"full", "slow", "late", "displaced"},

@@ -42,6 +42,13 @@ LEGAL = {
     "classifier_wait": "5ms",
     "classifier_queue": "100",
     "classifier_cache": "10",
+    "redaction_key_env": "OUR_KEY",
+    "vault": "redis://vault:6379/2",
+    "vault_password_env": "OUR_PASSWORD",
+    "vault_ttl": "2h",
+    "vault_timeout": "50ms",
+    "vault_values": "100",
+    "vault_conversations": "500",
     "record": "/var/log/parapet.jsonl",
     "traces": "http://collector:4318",
     "traces_share": "0.25",
@@ -100,8 +107,9 @@ def test_the_command_line_wins_over_variables_over_the_file_over_defaults(tmp_pa
 def test_every_setting_is_taken_from_its_variable_and_the_file_alike(row: settings.Row, tmp_path: Path) -> None:
     """What a variable says, the file can say, and both mean the same."""
     written = LEGAL[row.name]
+    secret = {LEGAL[name]: "x" * 32 for name in ("redaction_key_env", "vault_password_env")}
     file = write(tmp_path, f"{row.name}: {written.split(',') if row.name == 'policies' else written}\n")
-    named, filed = settings.load(None, {row.variable: written}, {}), settings.load(file, {}, {})
+    named, filed = settings.load(None, {**secret, row.variable: written}, {}), settings.load(file, secret, {})
     assert getattr(named, row.name) == getattr(filed, row.name) != getattr(settings.Settings(), row.name)
 
 
@@ -115,9 +123,10 @@ def test_every_setting_refuses_an_empty_variable(row: settings.Row) -> None:
 @pytest.mark.parametrize("row", settings.table(), ids=lambda row: row.name)
 def test_what_is_shown_of_a_setting_can_be_set(row: settings.Row) -> None:
     """The value that `parapet config` prints is a value that the variable takes."""
-    once = settings.load(None, {row.variable: LEGAL[row.name]}, {})
+    secret = {LEGAL[name]: "x" * 32 for name in ("redaction_key_env", "vault_password_env")}
+    once = settings.load(None, {**secret, row.variable: LEGAL[row.name]}, {})
     (shown,) = [line for line in settings.in_force(once) if line.name == row.name]
-    assert getattr(settings.load(None, {row.variable: shown.value}, {}), row.name) == getattr(once, row.name)
+    assert getattr(settings.load(None, {**secret, row.variable: shown.value}, {}), row.name) == getattr(once, row.name)
     assert shown.source == row.variable
 
 

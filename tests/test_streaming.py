@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from proxy.core import Action, Form, Role, Segment
 from proxy.dialects import OpenAIChat
 from proxy.engine import Growing, Guard
-from proxy.engine.growing import label
-from proxy.engine.guard import redactions
+from proxy.engine.rewriting import by_segment
 from proxy.streaming import GuardedStream
 from proxy.text import redacted
 from tests.world import BLOCK, CARD, IBAN, MAIL, MONITOR, REDACT, ROLES, SECRETS, WATCH, chunk, event, guard
@@ -150,9 +149,7 @@ def shown_whole(guard: Guard, made: dict[tuple[int, str], str]) -> tuple[Action,
     """What is decided of the whole completion, and its texts as far as they are redacted, whether it is blocked or not."""
     given = segments(made)
     verdict = asyncio.run(guard.judge("completion", given))
-    spans: dict[int, list[Any]] = {}
-    for finding in redactions(verdict.decision):
-        spans.setdefault(finding.segment, []).append(label(finding))
+    spans = by_segment(verdict.decision)
     changed = {place: redacted(s.text, spans.get(i, []), s.form) for i, (place, s) in enumerate(zip(made, given, strict=True))}
     return verdict.decision.action, changed
 

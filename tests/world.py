@@ -20,10 +20,12 @@ from proxy.checks import CATALOGUE, combined
 from proxy.core import CheckKind
 from proxy.engine import Engine, Guard
 from proxy.metrics import Metrics
+from proxy.operators import Conversations, Keys
 from proxy.policy import parse, policy_set
 from proxy.settings import OpenAIBackend, Pool, Settings
 
 MARKER = "zanzibar-marker-7391"  # a text that must be nowhere but in what caller and backend say to each other
+KEY = "a key that opens nothing but the vaults of tests"
 CARD = "4111 1111 1111 1111"
 IBAN = "DE89 3704 0044 0532 0130 00"
 MAIL = "ada.lovelace@example.com"
@@ -72,7 +74,7 @@ def guard(*texts: str, **settings: Any) -> Guard:
 
 def engine(*texts: str, catalogue: Mapping[str, CheckKind] = CATALOGUE, **settings: Any) -> Engine:
     """An engine with these policies in force."""
-    made = Engine(Settings(pools={}, record="off", **settings), catalogue, combined, Metrics(["m"]))
+    made = Engine(Settings(pools={}, record="off", **settings), catalogue, combined, Metrics(["m"]), Conversations(Keys([KEY])))
     made.use(policy_set([parse(text, f"policy{number}.yaml", catalogue) for number, text in enumerate(texts)]))
     return made
 

@@ -24,6 +24,7 @@ from proxy.engine import Engine
 from proxy.errors import FileError, Problem, RequestError
 from proxy.metrics import Metrics
 from proxy.policy import load
+from proxy.vault import conversations
 
 BOM = b"\xef\xbb\xbf"  # editors on Windows begin UTF-8 with it
 SHOWN = 0.2  # seconds between two looks of the progress bar
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = binary(sys.stdout, "standard output")
     given = loaded(arguments)
     checks = catalogue(given, outside=outside(given))
-    engine = Engine(given, checks, combined, Metrics())
+    engine = Engine(given, checks, combined, Metrics(), conversations(given))
     engine.use(load(policy_files(arguments.policy, given), checks))
     try:
         with ExitStack() as stack:

@@ -17,8 +17,11 @@ from proxy.core import Action, CheckKind
 from proxy.engine import Engine, Verdict
 from proxy.errors import PolicyError, Problem
 from proxy.metrics import Metrics
+from proxy.operators import Conversations, Keys
 from proxy.policy import Case, Policy
 from proxy.settings import Settings
+
+TESTED = Conversations(Keys(["the key of policy tests, which is no secret"]))  # so that names and hashes are the same everywhere
 
 
 def add(commands: Commands) -> None:
@@ -99,7 +102,7 @@ async def outcomes(
     of: Policy, tests: tuple[Case, ...], given: Settings, checks: Mapping[str, CheckKind]
 ) -> list[tuple[Case, str]]:
     """Each case with what is wrong; empty for nothing."""
-    engine = Engine(given, checks, combined, Metrics())
+    engine = Engine(given, checks, combined, Metrics(), TESTED)
     try:
         everyone = replace(of, teams=("*",), models=("*",))  # whether it applies is part of the case, see `concerns`
         engine.use(policy.policy_set([everyone]))

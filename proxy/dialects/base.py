@@ -132,6 +132,7 @@ class Reading:
     referred: dict[str, str] = field(default_factory=dict)  # of those, what answers were given: place, and id
     model: str = ""
     stream: bool = False
+    structured: bool = False  # the answer is asked for as JSON
     payload: Json = field(default_factory=dict)
 
     def add(self, holder: Any, key: Any, role: Role, place: str, form: Form = "text") -> None:

@@ -74,7 +74,15 @@ def request_of(payload: object) -> Reading:
         raise RequestError("model must be text and not empty", param="model")
     if stream is not None and not isinstance(stream, bool):
         raise RequestError("stream must be true or false", param="stream")
-    return Reading(model=model, stream=stream is True, payload=payload)
+    return Reading(model=model, stream=stream is True, structured=asks_for_json(payload), payload=payload)
+
+
+def asks_for_json(payload: Json) -> bool:
+    """Whether the answer is to be JSON, as OpenAI and vLLM are asked for it."""
+    form = payload.get("response_format")
+    if isinstance(form, dict) and form.get("type") in ("json_object", "json_schema"):
+        return True
+    return any(payload.get(key) for key in ("guided_json", "structured_outputs"))
 
 
 def answer_of(payload: object, lists: str, what: str) -> tuple[Reading, list[Any]]:

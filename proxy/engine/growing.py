@@ -15,18 +15,26 @@ from dataclasses import replace
 
 from proxy.core import Action, Decision, Failure, Finding, Form, Role, Timed, Trouble, Watch
 from proxy.engine.plan import Plan, Unit
+from proxy.engine.rewriting import Rewriting, form_of, span_of, wanted
 from proxy.errors import CheckError
 from proxy.metrics import Metrics
+from proxy.operators import Conversation, Restorer
 from proxy.policy import Policy, decide
-from proxy.text import Span, joined, unspanned, view
+from proxy.text import Span, joined, unspanned, view, worded
 from proxy.traces import step
+
+RECENT = 16_384  # characters of a text that are kept to tell names by
 
 
 class Growing:
     """All texts of one completion, and what has been found in them so far."""
 
-    def __init__(self, policies: Sequence[Policy], plan: Plan, max_hold: int, metrics: Metrics) -> None:
+    def __init__(
+        self, policies: Sequence[Policy], plan: Plan, max_hold: int, metrics: Metrics, conversation: Conversation
+    ) -> None:
         self.policies, self.plan, self.max_hold, self.metrics = policies, plan, max_hold, metrics
+        self.conversation, self.rewriting = conversation, Rewriting(conversation, "completion")
+        self.restorer = Restorer(conversation) if conversation.live else None  # what is shown goes through it last
         self.findings: list[Finding] = []
         self.failures: list[Failure] = []
         self.places: list[str] = []  # of the channels, by their index
@@ -52,8 +60,17 @@ class Growing:
             self.metrics.check_failed(failure.check, failure.kind)
         step = decide(self.policies, "completion", findings, new)
         self.blocked = self.blocked or step.action == Action.BLOCK
-        wanted = (m for m in step.matches if m.mode == "enforce" and m.action == Action.REDACT)
-        return [label(f) for f in (m.finding for m in wanted) if f is not None]
+        return list(map(span_of, wanted(step.matches)))
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing that comes is looked at or changed."""
+        return not (self.plan.binding or self.plan.advisory or self.restorer)
+
+    @property
+    def changes(self) -> bool:
+        """Whether what comes may be changed."""
+        return bool(self.plan.binding or self.restorer)
 
     @property
     def decision(self) -> Decision:
@@ -89,17 +106,10 @@ class Growing:
         self.metrics.held(self.most_held)
 
 
-def label(finding: Finding) -> Span:
-    """What stands in the place of a finding. Where two overlap, one that only says what was there wins over a proposed text."""
-    if finding.replacement is None:
-        return Span(finding.start, finding.end, f"<{finding.category}>", finding.score)
-    return Span(finding.start, finding.end, finding.replacement, finding.score - 1)
-
-
 class Channel:
     """One text of the completion."""
 
-    __slots__ = ("free", "held", "index", "last", "length", "owner", "role", "spans", "view", "watches")
+    __slots__ = ("free", "held", "index", "last", "length", "owner", "recent", "restoring", "role", "spans", "view", "watches")
 
     def __init__(self, owner: Growing, index: int, role: Role, form: Form) -> None:
         self.owner, self.index, self.role = owner, index, role
@@ -108,7 +118,10 @@ class Channel:
         self.watches = [Watching(unit, role, binds=True) for unit in binding]
         self.watches += [Watching(unit, role, binds=False) for unit in advisory]
         owner.watches += self.watches
+        form = form_of(form, role, owner.conversation)
         self.view = view(form)
+        self.restoring = owner.restorer.text(form) if owner.restorer else None
+        self.recent = ""  # the last of the text read, by which names are known; where nothing is restored, nothing
         self.spans: list[Span] = []
         self.length = 0  # of the text read so far
         self.held = 0
@@ -122,6 +135,11 @@ class Channel:
         if end:
             self.close(raw)
             return self.rest()
+        shown = self.judged(raw)
+        return self.restoring.push(shown) if self.restoring else shown
+
+    def judged(self, raw: str) -> str:
+        """Let the watches read on; what of the text the rules let through."""
         if not self.watches and self.free:
             return raw
         owner = self.owner
@@ -141,6 +159,8 @@ class Channel:
         text = self.view.push(raw, end=end)
         self.length += len(text)
         self.owner.length += len(text)
+        if self.restoring:
+            self.recent = (self.recent + text)[-RECENT:]
         settled = self.length
         for watching in self.watches[:]:
             reach = self.ask(watching, text, end=end)
@@ -175,6 +195,11 @@ class Channel:
 
     def rest(self) -> str:
         """What may be shown of a text that has ended; what still waits has failed."""
+        shown = self.left()
+        return self.restoring.push(shown, end=True) if self.restoring and not self.owner.blocked else shown
+
+    def left(self) -> str:
+        """What the rules let through of the end."""
         if not self.watches and self.free:
             return self.last
         if not self.owner.blocked:  # else nobody waited for the others
@@ -191,7 +216,8 @@ class Channel:
         """The text up to where it is settled, with what must be replaced in it replaced."""
         if self.spans:
             place = unspanned(self.spans, settled)
-            out = self.view.release(place, joined(span for span in self.spans if span.start < place))
+            due = joined(span for span in self.spans if span.start < place)
+            out = self.view.release(place, worded(self.view, due, self.owner.rewriting.word))
             self.spans = [span for span in self.spans if span.end > place]
         else:
             out = self.view.release(settled, ())
@@ -213,13 +239,17 @@ class Channel:
         finally:
             watching.seconds += time.perf_counter() - begun
         if report.findings or report.failures:
-            found = [finding.at(self.index, self.role) for finding in report.findings]
+            found = [finding.at(self.index, self.role) for finding in report.findings if not self.is_name(finding)]
             self.spans += self.owner.take(found, report.failures)
         for reason in report.not_inspected:
             self.owner.not_inspected[reason] = self.owner.not_inspected.get(reason, 0) + 1
         if report.wait is not None or watching.wait is not None:
             watching.waits(report.wait)
         return report.settled
+
+    def is_name(self, finding: Finding) -> bool:
+        """Whether what was found is only a name of this conversation."""
+        return bool(self.recent) and self.owner.conversation.is_name(self.recent, self.length - len(self.recent), finding)
 
     def drop(self, watching: Watching, kind: Trouble) -> None:
         """A watch that gives no answer is not asked again; its rules act by their on_error."""

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from proxy.core import DEADLINE, Action, CheckKind, Decision, Direction, Failure, Finding, Report, Segment, Waiting
-from proxy.engine.growing import Growing, label
+from proxy.core import (
+    DEADLINE,
+    VAULT,
+    Action,
+    CheckKind,
+    Decision,
+    Direction,
+    Failure,
+    Finding,
+    Principal,
+    Report,
+    Segment,
+    Waiting,
+)
+from proxy.engine.growing import Growing
 from proxy.engine.plan import Combine, Plan, Planner, Unit, binds
-from proxy.errors import CheckError, CheckOverloaded
+from proxy.engine.rewriting import Replaced, Rewriting, form_of
+from proxy.errors import CheckError, CheckOverloaded, PolicyError, Problem
 from proxy.metrics import Metrics
+from proxy.operators import Conversation, Conversations, Restorer
 from proxy.policy import Policy, PolicySet, decide
 from proxy.settings import Settings
-from proxy.text import Span, readable, redacted
+from proxy.text import readable
 from proxy.traces import step
 
 Made = TypeVar("Made")
+NO_KEYS = Conversations()
+ATTEMPTS = 4  # to give names that nobody else gives at the same time
 BRIEF = 2  # a fourth of them may be cut to windows and screened there, which takes a millisecond for each thousand or two
 EACH = 200  # characters that a text counts for at least there: what is done for each text takes as long
 CLOSER = 5  # a thirty-second of `inline_chars` may be looked at closely on the event loop: that takes a hundred times longer
@@ -33,6 +50,18 @@ class Verdict:
     decision: Decision
     texts: Mapping[int, str] = field(default_factory=dict)
     not_inspected: Mapping[str, int] = field(default_factory=dict)  # texts that were not read to their end, by reason
+    replaced: Replaced = field(default_factory=dict)
+    restorer: Restorer | None = None  # what was put back, if anything could be
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the checks said of the texts of one direction; `read`: the texts as they read them."""
+
+    read: Sequence[Segment] = ()
+    findings: list[Finding] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +71,7 @@ class Runner:
     settings: Settings
     metrics: Metrics
     threads: ThreadPoolExecutor
+    conversations: Conversations = NO_KEYS
     given: set[Future[Any]] = field(default_factory=set)  # to the threads; until it has ended, whoever waits for it
 
     async def run(self, unit: Unit, segments: Sequence[Segment], direction: Direction) -> tuple[Sequence[Report], list[Failure]]:
@@ -118,15 +148,23 @@ class Guard:
         """Whether some rule may replace or refuse what goes in this direction."""
         return any(direction in rule.directions and binds(rule) for policy in self.policies for rule in policy.rules)
 
-    async def judge(self, direction: Direction, segments: Sequence[Segment]) -> Verdict:
-        """Run the checks of this direction over texts that are all there, and decide."""
-        plan = self.prompt if direction == "prompt" else self.completion
+    async def judge(self, direction: Direction, segments: Sequence[Segment], conversation: Conversation | None = None) -> Verdict:
+        """Run the checks of this direction over texts that are all there, decide, and say how the texts change."""
+        about = conversation or self.runner.conversations.of(Principal(), "", "", stored=False)
+        if direction == "completion":
+            return await self.judge_completion(in_form(segments, about), about)
+        seen = await self.inspect(self.prompt, direction, segments)
+        decision = decide(self.policies, direction, seen.findings, seen.failures)
+        if decision.action == Action.BLOCK:
+            return Verdict(decision, not_inspected=seen.skipped)
+        return await self.rewrite_prompt(decision, seen, segments, about)
+
+    async def inspect(self, plan: Plan, direction: Direction, segments: Sequence[Segment]) -> Seen:
+        """Run the checks."""
+        seen = Seen()
         if not plan.whole:
-            return Verdict(decide(self.policies, direction, ()))
-        findings: list[Finding] = []
-        failures: list[Failure] = []
-        skipped: dict[str, int] = {}
-        read = await self.runner.apart(segments, read_all)
+            return seen
+        seen.read = read = await self.runner.apart(segments, read_all)
         for unit in plan.whole:
             places = [i for i, segment in enumerate(read) if unit.reads(segment.role)]
             if not places:
@@ -135,23 +173,55 @@ class Guard:
                 reports, failed = await self.runner.run(unit, [read[i] for i in places], direction)
                 if span.traced:
                     span.note({"parapet.findings": sum(len(r.findings) for r in reports), "parapet.failures": len(failed)})
-            failures += failed
+            seen.failures += failed
             for i, report in zip(places, reports, strict=False):
-                findings += [finding.at(i, read[i].role) for finding in report.findings]
-                failures += report.failures
+                seen.findings += [finding.at(i, read[i].role) for finding in report.findings]
+                seen.failures += report.failures
                 for reason in report.not_inspected:
-                    skipped[reason] = skipped.get(reason, 0) + 1
-        failures = list(dict.fromkeys(failures))
-        decision = decide(self.policies, direction, findings, failures)
-        for failure in failures:
+                    seen.skipped[reason] = seen.skipped.get(reason, 0) + 1
+        seen.failures = list(dict.fromkeys(seen.failures))
+        for failure in seen.failures:
             self.runner.metrics.check_failed(failure.check, failure.kind)
-        if decision.action != Action.REDACT:
-            return Verdict(decision, not_inspected=skipped)
-        return Verdict(decision, await self.runner.apart(segments, lambda texts: changes(decision, texts)), skipped)
+        return seen
 
-    def growing(self) -> Growing:
+    async def rewrite_prompt(self, decision: Decision, seen: Seen, segments: Sequence[Segment], about: Conversation) -> Verdict:
+        """How a prompt that goes on changes; its names are kept before a backend sees them, or the rules' on_error holds."""
+        rewriting, named = Rewriting(about, "prompt"), self.prompt.named
+        if named:
+            await about.open()
+        if not named and decision.action != Action.REDACT:
+            return Verdict(decision, not_inspected=seen.skipped)
+        for _ in range(ATTEMPTS):
+            texts = await self.runner.apart(segments, lambda given: rewriting.prompt(decision, given, seen.read, named))
+            if not named or await about.keep():
+                break
+            about.forget_names()  # another process took one of them at the same time
+        if about.trouble is not None:
+            self.runner.metrics.check_failed(VAULT, about.trouble)
+            if about.made:
+                seen.failures.append(Failure(VAULT, "", about.trouble))
+                decision = decide(self.policies, "prompt", seen.findings, seen.failures)
+                if decision.action == Action.BLOCK:
+                    return Verdict(decision, not_inspected=seen.skipped)
+        return Verdict(decision, texts, seen.skipped, rewriting.replaced)
+
+    async def judge_completion(self, segments: Sequence[Segment], about: Conversation) -> Verdict:
+        """Judge what the model wrote, and only then put back what the caller had said: nothing that is put back is judged."""
+        seen = await self.inspect(self.completion, "completion", segments)
+        seen.findings = [found for found in seen.findings if not about.is_name(seen.read[found.segment].text, 0, found)]
+        decision = decide(self.policies, "completion", seen.findings, seen.failures)
+        if decision.action == Action.BLOCK:
+            return Verdict(decision, not_inspected=seen.skipped)
+        rewriting, restorer = Rewriting(about, "completion"), Restorer(about) if about.live else None
+        texts: dict[int, str] = {}
+        if decision.action == Action.REDACT or restorer is not None:
+            texts = await self.runner.apart(segments, lambda given: rewriting.completion(decision, given, restorer))
+        return Verdict(decision, texts, seen.skipped, rewriting.replaced, restorer)
+
+    def growing(self, conversation: Conversation | None = None) -> Growing:
         """The guard of a completion that comes in pieces."""
-        return Growing(self.policies, self.completion, self.runner.settings.max_hold, self.runner.metrics)
+        about = conversation or self.runner.conversations.of(Principal(), "", "", stored=False)
+        return Growing(self.policies, self.completion, self.runner.settings.max_hold, self.runner.metrics, about)
 
 
 def read_all(segments: Sequence[Segment]) -> Sequence[Segment]:
@@ -161,34 +231,49 @@ def read_all(segments: Sequence[Segment]) -> Sequence[Segment]:
     return [replace(s, text=readable(s.text, s.form)) if s.form != "text" else s for s in segments]
 
 
-def changes(decision: Decision, segments: Sequence[Segment]) -> dict[int, str]:
-    """The texts that a decision to redact changes."""
-    spans: dict[int, list[Span]] = {}
-    for finding in redactions(decision):
-        spans.setdefault(finding.segment, []).append(label(finding))
-    return {i: redacted(segments[i].text, found, segments[i].form) for i, found in spans.items()}
+def in_form(segments: Sequence[Segment], about: Conversation) -> Sequence[Segment]:
+    """The segments of a completion, as JSON where that was asked for."""
+    if not about.structured:
+        return segments
+    return [replace(segment, form=form_of(segment.form, segment.role, about)) for segment in segments]
 
 
-def redactions(decision: Decision) -> list[Finding]:
-    """The findings that enforced rules want replaced."""
-    matches = (m for m in decision.matches if m.mode == "enforce" and m.action == Action.REDACT)
-    return [match.finding for match in matches if match.finding is not None]
+def keyless(policies: PolicySet) -> Iterator[Problem]:
+    """The rules that need a key."""
+    for policy in policies.policies:
+        for rule in policy.rules:
+            ways = {rule.replaces(category).way for category in rule.categories} - {"label", "mask"}
+            if ways:
+                told = f"as: {', '.join(sorted(ways))} needs a key: name the variable that holds it in redaction_key_env"
+                yield Problem(policy.file, 1, 1, rule.id, told)
 
 
 class Engine:
     """Holds the policies in force, and the guards for those who call under them."""
 
-    def __init__(self, settings: Settings, catalogue: Mapping[str, CheckKind], combine: Combine, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Mapping[str, CheckKind],
+        combine: Combine,
+        metrics: Metrics,
+        conversations: Conversations = NO_KEYS,
+    ) -> None:
         threads = ThreadPoolExecutor(settings.check_threads, thread_name_prefix="parapet-check")
-        self.settings, self.catalogue, self.combine = settings, catalogue, combine
-        self.runner = Runner(settings, metrics, threads)
+        self.settings, self.catalogue, self.combine, self.conversations = settings, catalogue, combine, conversations
+        self.runner = Runner(settings, metrics, threads, conversations)
         self.force = Force(PolicySet(), self.planner())
 
     def planner(self) -> Planner:
         return Planner(self.catalogue, self.combine, self.settings.check_timeout)
 
     def use(self, policies: PolicySet) -> None:
-        """Put a policy set in force: what it needs for every known caller is made first, then it replaces the old in one step."""
+        """Put a policy set in force: what it needs for every known caller is made first, then it replaces the old in one step.
+
+        Raises PolicyError when a rule needs a key and there is none.
+        """
+        if self.conversations.keys is None and (problems := [*keyless(policies)]):
+            raise PolicyError(problems)
         force = Force(policies, self.planner())
         teams = {"", *(key.team for key in self.settings.keys)}
         for team in teams:

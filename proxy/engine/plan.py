@@ -53,6 +53,7 @@ class Plan:
     whole: tuple[Unit, ...]
     binding: Mapping[Role, tuple[Unit, ...]]
     advisory: Mapping[Role, tuple[Unit, ...]]
+    named: frozenset[str] = frozenset()  # the categories that some rule gives pseudonyms to
 
 
 class Planner:
@@ -65,7 +66,8 @@ class Planner:
     def plan(self, policies: Sequence[Policy], direction: Direction) -> Plan:
         """The plan of these policies together."""
         rules = [rule for policy in policies for rule in policy.rules if direction in rule.directions]
-        plan = Plan(self.units(rules, categories(rules)), {}, {})
+        named = frozenset().union(*(rule.names for rule in rules))
+        plan = Plan(self.units(rules, categories(rules)), {}, {}, named)
         if direction == "prompt":
             return plan
         binding: dict[Role, tuple[Unit, ...]] = {}
@@ -78,7 +80,7 @@ class Planner:
                 binding[role] = units
             if units := self.units(concerned, others):
                 advisory[role] = units
-        return Plan(plan.whole, binding, advisory)
+        return Plan(plan.whole, binding, advisory, named)
 
     def units(self, rules: Sequence[Rule], needed: Mapping[tuple[str, str], frozenset[str]]) -> tuple[Unit, ...]:
         """The units that find these categories."""

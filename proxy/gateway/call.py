@@ -18,13 +18,15 @@ from proxy.audit import Record, Trail
 from proxy.backends import Pool
 from proxy.core import CALLED, Action, Direction
 from proxy.dialects import HIDDEN, Dialect, Reading
-from proxy.engine import Engine, Guard, Verdict
+from proxy.engine import Engine, Guard, Replaced, Verdict
 from proxy.errors import AccessError, BackendError, BackendRefused, CheckTimeout, RequestError
 from proxy.gateway.caller import Caller, ClientLeft, Receive, Scope, Send
+from proxy.gateway.conversation import conversation_of
 from proxy.gateway.exchange import Exchange
 from proxy.gateway.seen import Seen
 from proxy.gateway.traced import decided, served
 from proxy.metrics import Metrics
+from proxy.operators import Conversation, Restorer
 from proxy.settings import Settings
 from proxy.traces import UNTRACED, Traces, step
 
@@ -67,6 +69,7 @@ class Call:
         self.record = Record(caller.request_id, dialect.name)
         self.guard: Guard | None = None
         self.begun = time.perf_counter()
+        self.about: Conversation | None = None  # the conversation that it belongs to
         self.exchange: Exchange | None = None  # with the backend, once there is one
         self.trace = UNTRACED
 
@@ -141,6 +144,8 @@ class Call:
         if not guard.policies:
             gateway.metrics.unguarded(record.model, record.principal.team)
         self.refuse_hidden(guard, reading)
+        self.about = conversation_of(gateway.engine.conversations, record.principal, caller, reading)
+        record.conversation = self.about.source
         verdict = await self.judge("prompt", guard, reading)
         caller.extra += [
             (b"x-parapet-decision", verdict.decision.action.word.encode()),
@@ -176,7 +181,7 @@ class Call:
         """Guard texts that are all there, and note it."""
         begun = time.perf_counter()
         with step(f"guard {direction}") as span:
-            verdict = await guard.judge(direction, reading.segments)
+            verdict = await guard.judge(direction, reading.segments, self.about)
             if span.traced:
                 decided(span, verdict.decision)
         spent = time.perf_counter() - begun
@@ -186,11 +191,27 @@ class Call:
         metrics.decided(verdict.decision, record.principal.team, record.revision)
         self.skipped(reading.not_inspected)
         self.skipped(verdict.not_inspected)
+        self.rewritten(direction, verdict.replaced, verdict.restorer)
         if direction == "prompt":
             record.prompt, record.prompt_places = verdict.decision, reading.places
         else:
             record.completion, record.completion_places = verdict.decision, reading.places
         return verdict
+
+    def rewritten(self, direction: Direction, replaced: Replaced, restorer: Restorer | None) -> None:
+        """Note what was replaced and what was put back: how often, never what."""
+        record, metrics = self.record, self.gateway.metrics
+        for (way, category), count in replaced.items():
+            counted = record.replaced.setdefault(direction, {}).setdefault(way, {})
+            counted[category] = counted.get(category, 0) + count
+            metrics.replaced(way, category, direction, count)
+        if restorer is None:
+            return
+        for result, names in (("restored", restorer.restored), ("unknown", restorer.unknown)):
+            counted = getattr(record, result)
+            for name, count in names.items():
+                counted[name] = counted.get(name, 0) + count
+                metrics.restored(name, result, count)
 
     def skipped(self, parts: Mapping[str, int]) -> None:
         """Note parts that no check could read."""

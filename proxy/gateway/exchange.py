@@ -159,7 +159,7 @@ class Exchange:
     async def stream(self, attempt: Attempt) -> None:
         """Guard a streamed completion."""
         metrics, model = self.gateway.metrics, self.record.model
-        self.guarded = guarded = GuardedStream(self.dialect, self.guard.growing(), metrics.tally())
+        self.guarded = guarded = GuardedStream(self.dialect, self.guard.growing(self.call.about), metrics.tally())
         self.record.status, self.begun = 200, time.time_ns()
         await self.caller.begin(EVENTS)
         await self.pump(attempt, guarded)
@@ -195,6 +195,7 @@ class Exchange:
         self.gateway.metrics.chunks(self.guarded.tally)
         self.call.skipped(self.guarded.not_inspected)
         self.call.skipped(growing.not_inspected)
+        self.call.rewritten("completion", growing.rewriting.replaced, growing.restorer)
 
     def last_words(self, error: dict[str, Any]) -> bytes:
         """What ends an answer that has begun and cannot go on: an event with the error, unless the backend has said so itself."""

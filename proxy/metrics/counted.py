@@ -69,6 +69,12 @@ METRICS: dict[str, Row] = {
     ),
     "parapet_held_characters": Row(Histogram, "Most characters of a streamed completion held back at once.", (), CHARACTERS),
     "parapet_not_inspected": Row(Counter, "Parts of calls that no check could read.", ("reason",)),
+    "parapet_replaced": Row(Counter, "Findings that were replaced, by how.", ("operator", "category", "direction")),
+    "parapet_names": Row(
+        Counter,
+        "Pseudonyms in completions: restored to the values that the caller gave, or unknown to this caller and left as they are.",
+        ("category", "result"),
+    ),
     "parapet_classifier_windows": Row(
         Counter, "Windows of text that were judged, were in the cache, or were given up (expired).", ("classifier", "result")
     ),
@@ -290,6 +296,14 @@ class Metrics:
     def not_inspected(self, reason: str, count: int = 1) -> None:
         """Parts of a call were not read by any check."""
         self.child("parapet_not_inspected", reason if reason in REASONS else OTHER).inc(count)
+
+    def replaced(self, operator: str, category: str, direction: Direction, count: int) -> None:
+        """Findings of a call were replaced."""
+        self.child("parapet_replaced", operator, category, direction).inc(count)
+
+    def restored(self, category: str, result: str, count: int) -> None:
+        """Pseudonyms in a completion were restored, or are unknown."""
+        self.child("parapet_names", category, result).inc(count)
 
     def backend_began(self, model: str, seconds: float) -> None:
         """The backend's answer has begun."""

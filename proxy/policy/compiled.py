@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from pydantic import BaseModel
 
-from proxy.core import Action, Direction, Level, Mode, Role, Thresholds
+from proxy.core import LABEL, Action, Direction, Level, Mode, Operator, Role, Thresholds
 
 OnError = Literal["block", "allow"]
 DIGEST_LENGTH = 12  # hex characters, of SHA-256
@@ -42,6 +42,18 @@ class Rule:
     options: BaseModel = field(hash=False)
     level: Level | None = None
     thresholds: Thresholds = field(default_factory=dict, hash=False)  # that the level stands for, by category and role
+    operators: Mapping[str, Operator] = field(default_factory=dict, hash=False)  # by category; of the others: `operator`
+    operator: Operator = LABEL
+
+    def replaces(self, category: str) -> Operator:
+        """How it replaces what is of this category."""
+        return self.operators.get(category, self.operator)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The categories that it gives pseudonyms to."""
+        acts = self.mode == "enforce" and self.action == Action.REDACT
+        return frozenset(each for each in self.categories if self.replaces(each).way == "pseudonym") if acts else frozenset()
 
     def least(self, category: str, role: Role) -> float:
         """The score from which a finding matters."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from proxy.core import Action, Decision, Direction, Failure, Finding, Match
+from proxy.core import VAULT, Action, Decision, Direction, Failure, Finding, Match
 from proxy.policy.compiled import Policy, Rule
 
 PLANS = 256  # sets of policies that calls are matched by, both directions; a plan is rebuilt in microseconds
@@ -79,6 +79,8 @@ def _plan(policies: tuple[Policy, ...], direction: Direction) -> _Plan:
     concerned = [rule for policy in policies for rule in policy.rules if direction in rule.directions]
     for rank, rule in enumerate(concerned):
         rules.setdefault((rule.check, rule.variant), []).append(_Ranked(rank, rule))
+        if rule.names:
+            rules.setdefault((VAULT, ""), []).append(_Ranked(rank, rule))
     silent = Decision(direction, policies=tuple(f"{policy.name}@{policy.digest}" for policy in policies))
     return _Plan(silent, {use: tuple(ranked) for use, ranked in rules.items()})
 
@@ -96,7 +98,10 @@ def _of_findings(plan: _Plan, findings: Sequence[Finding]) -> list[tuple[_Ranked
 
 def _matched(rule: Rule, finding: Finding, least: float) -> Match:
     """A finding that a rule is about, with what it had to reach."""
-    return Match(rule.policy, rule.id, rule.action, rule.mode, finding=finding, threshold=least, level=rule.level)
+    operator = rule.replaces(finding.category)
+    return Match(
+        rule.policy, rule.id, rule.action, rule.mode, finding=finding, threshold=least, level=rule.level, operator=operator
+    )
 
 
 def _of_failures(plan: _Plan, failures: Sequence[Failure]) -> list[tuple[_Ranked, Match]]:

@@ -6,16 +6,17 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from proxy import yamlfile
-from proxy.core import Action, CheckKind, Thresholds
+from proxy.core import LABEL, Action, CheckKind, Operator, Thresholds, Way
 from proxy.errors import FileError, ParapetError, PolicyError, Problem
 from proxy.policy.compiled import Policy, PolicySet, Rule, digest, policy_set
-from proxy.policy.model import PolicyFile, RuleEntry
+from proxy.policy.model import DEFAULT, Mask, Masked, PolicyFile, RuleEntry
 
 SUFFIXES = (".yaml", ".yml")
 Catalogue = Mapping[str, CheckKind]
@@ -156,7 +157,27 @@ def _rule(document: yamlfile.Document, entry: PolicyFile, index: int, catalogue:
     kind = catalogue[rule.check]
     categories = _categories(document, index, kind, options, found)
     thresholds = _thresholds(document, index, rule, kind, options, found)
-    return _compiled(entry, rule, categories, kind, options, thresholds)
+    compiled = _compiled(entry, rule, categories, kind, options, thresholds)
+    return replace(compiled, **_operators(document, index, rule, categories, found))
+
+
+def _operators(
+    document: yamlfile.Document, index: int, rule: RuleEntry, categories: frozenset[str], found: list[Problem]
+) -> dict[str, Any]:
+    """How the rule replaces what it finds: by category, and what is not named."""
+    given = rule.operators or {}
+    known = {*categories, DEFAULT}
+    for name in given.keys() - known:
+        told = yamlfile.unknown("category of this rule", name, known)
+        found.append(document.problem(("rules", index, "as", name), told, key=True))
+    made = {name: _operator(each) for name, each in given.items()}
+    return {"operator": made.pop(DEFAULT, LABEL), "operators": made}
+
+
+def _operator(given: Way | Masked) -> Operator:
+    if isinstance(given, Masked):
+        return Operator("mask", given.mask.keep)
+    return Operator(given, Mask().keep if given == "mask" else 0)
 
 
 def _thresholds(

@@ -10,17 +10,20 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
-from proxy.core import Direction, Level, Mode, Role
+from proxy.core import WAYS, Direction, Level, Mode, Role, Way
 
 SLUG = r"[a-z0-9]+(-[a-z0-9]+)*"
 SLUG_LENGTH = 64  # names become labels of metrics and parts of response headers
 DURATION = r"[0-9]+(\.[0-9]+)?(ms|s)"
+DEFAULT = "default"  # in `as`, every category that is not named
 LONGEST = 30.0  # seconds; a caller does not wait longer for a check
 
 
@@ -86,6 +89,38 @@ class AppliesTo(Entry):
     models: Globs = Field(default=["*"], description="Model names as callers write them, or patterns such as llama-*.")
 
 
+class Mask(Entry):
+    """A mask's options."""
+
+    keep: int = Field(default=4, ge=0, description="How many letters and digits at the end stay; never more than half of them.")
+
+
+class Masked(Entry):
+    """A mask with options."""
+
+    mask: Mask = Field(description="What of it stays.")
+
+
+def replaced(value: object) -> object:
+    """How each category is replaced, when one way is written for all of them; and what a way with options may look like."""
+    if isinstance(value, str):
+        return {DEFAULT: value}
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"expected one of {', '.join(WAYS)}, or a mapping of categories to them")
+    if set(value) == {"mask"}:
+        raise ValueError("expected a category, or the word default, before mask: {default: {mask: {keep: 4}}}")
+    return value
+
+
+def shape(value: object) -> str:
+    """Whether an operator is written with options."""
+    return "options" if isinstance(value, dict) else "name"
+
+
+Replacing = Annotated[Annotated[Way, Tag("name")] | Annotated[Masked, Tag("options")], Discriminator(shape)]
+Operators = Annotated[dict[Text, Replacing], BeforeValidator(replaced, json_schema_input_type=Way | dict[Text, Replacing])]
+
+
 class RuleEntry(Entry):
     """One rule as the file writes it."""
 
@@ -102,6 +137,11 @@ class RuleEntry(Entry):
         description="In place of a threshold, for checks that have levels: the model's card says which scores they stand for.",
     )
     action: Literal["flag", "redact", "block"] = Field(description="What happens: the strongest of all matching rules.")
+    operators: Operators | None = Field(
+        default=None,
+        alias="as",
+        description="How a rule that redacts replaces: one operator, or one for each category and for default. Left out: label.",
+    )
     on_error: Literal["block", "allow"] = Field(default="block", description="What happens when the check gives no answer.")
     timeout: Duration | None = Field(default=None, description="How long the check may take, such as 200ms; at most 30s.")
     message: Text | None = Field(default=None, description="What the caller is told when the rule blocks.")
@@ -110,6 +150,12 @@ class RuleEntry(Entry):
     def _one_measure(self) -> RuleEntry:
         if self.level is not None and "threshold" in self.model_fields_set:
             raise ValueError("expected either a threshold or a level: a level stands for thresholds")
+        return self
+
+    @model_validator(mode="after")
+    def _replaces(self) -> RuleEntry:
+        if self.operators is not None and self.action != "redact":
+            raise ValueError(f"expected no key 'as' in a rule whose action is {self.action}: only redact replaces")
         return self
 
 

@@ -132,8 +132,16 @@ def _with_digest(key: Key, place: str, source: str, environ: Mapping[str, str]) 
 def _secrets(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     return {
         variable: _secret(variable, place, settings.source(place.partition(".")[0]), environ)
-        for place, variable in _api_keys(settings)
+        for place, variable in _variables(settings)
     }
+
+
+def _variables(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The place and the name of each variable that holds a secret which is kept."""
+    yield from _api_keys(settings)
+    for place in ("redaction_key_env", "vault_password_env"):
+        if variable := getattr(settings, place):
+            yield place, variable
 
 
 def _api_keys(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -162,7 +170,7 @@ def _secret(variable: str, place: str, source: str, environ: Mapping[str, str]) 
 
 def _refuse_unknown(environ: Mapping[str, str], settings: Settings) -> None:
     known = {row.variable for row in table()} | {CONFIG}
-    named = {key.key_env for key in settings.keys} | {variable for _, variable in _api_keys(settings)}
+    named = {key.key_env for key in settings.keys} | {variable for _, variable in _variables(settings)}
     for variable in sorted(environ.keys() - known - named):
         if variable.startswith(PREFIX) and not _is_service_link(variable, environ):
             raise SettingError(variable, HIDDEN, f"a variable of a setting{_meant(variable, known)}", "the environment")

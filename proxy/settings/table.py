@@ -19,6 +19,7 @@ from proxy.settings.units import (
     Kind,
     Name,
     Paths,
+    Place,
     Port,
     Positive,
     Receiver,
@@ -144,6 +145,21 @@ class Settings:
         "the windows of text that may wait for a classifier, per worker; then calls are turned away", 1024
     )
     classifier_cache: Count = setting("the windows of text whose scores are remembered, per worker; each takes about 1 KB", 16384)
+    redaction_key_env: Variable = setting(
+        "the environment variable that holds the key of hashes, stand-ins, pseudonyms and the vault: 32 characters or more; "
+        "several, separated by commas, while it is rotated: the first one makes, the others still open what they sealed",
+        "",
+    )
+    vault: Place = setting(
+        "where the values behind pseudonyms are kept for conversations that have an id: memory, of each process for itself, or "
+        "the address of a Redis, redis://HOST:PORT/NUMBER or rediss:// or unix://, without a name and password",
+        "memory",
+    )
+    vault_password_env: Variable = setting("the environment variable that holds the vault's password", "")
+    vault_ttl: Positive = setting("how long a conversation's values are kept after it was last heard of", 86400.0)
+    vault_timeout: Positive = setting("how long the vault may take to answer; then the on_error of the rules applies", 0.5)
+    vault_values: Count = setting("the most values that are kept for one conversation", 4096)
+    vault_conversations: Count = setting("the most conversations that the memory of a process keeps values of", 10_000)
     record: Name = setting(
         'where decision records go: stderr, "off" (in quotes, since YAML reads off as false), or a file to append to', "stderr"
     )

@@ -19,6 +19,7 @@ BYTES = {"GiB": 2**30, "MiB": 2**20, "KiB": 2**10, "kiB": 2**10, "GB": 10**9, "M
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 SHARE = re.compile(r"[0-9](\.[0-9]{1,9})?")
+PLACE = re.compile(r"memory|rediss?://[^\s/@]+(/[0-9]{1,5})?(\?[^\s@]*)?|unix://[^\s@]+")
 WHOLE = re.compile(r"[0-9]{1,15}")
 
 
@@ -142,6 +143,7 @@ PORTS = Kind("a port number from 0 to 65535")
 NAMES = Kind("a text")
 VARIABLES = Kind("the name of an environment variable")
 URLS = Kind("an address that begins with http:// or https://")
+PLACES = Kind("memory, or an address that begins with redis://, rediss:// or unix://, without a name and password")
 
 RECEIVERS = Kind("an address that begins with http:// or https://, or off")
 SHARES = Kind("a number from 0 to 1")
@@ -160,3 +162,4 @@ Folder = Annotated[Path, BeforeValidator(folder), FOLDERS]
 Variable = Annotated[str, fits(VARIABLES, VARIABLE.fullmatch), VARIABLES]
 Receiver = Annotated[str, fits(RECEIVERS, lambda url: url == "off" or URL.fullmatch(url)), RECEIVERS]
 Url = Annotated[str, fits(URLS, URL.fullmatch), URLS]
+Place = Annotated[str, fits(PLACES, PLACE.fullmatch), PLACES]

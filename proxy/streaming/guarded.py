@@ -41,8 +41,7 @@ class GuardedStream:
         self.tally = Tally(()) if tally is None else tally
         self.usage: Usage | None = None  # what the backend has said of its tokens
         self.stream, self.growing = dialect.stream(), growing
-        judged = growing.plan.binding or growing.plan.advisory
-        self.free = not (judged or self.stream.keeps)  # no rule is about what comes: it goes on as it is
+        self.free = growing.free and not self.stream.keeps  # no rule is about what comes, and nothing is put back in it
         self.buffer = b""
         self.channels: dict[Hashable, Channel] = {}
         self.said: dict[Hashable, list[str]] = {}  # what was shown of each, where later events repeat it
@@ -304,7 +303,7 @@ class GuardedStream:
 
     def repeat(self, event: Event) -> None:
         """Write what was shown of a channel where the event repeats it; what repeats it in another form goes."""
-        if self.growing.plan.binding:  # else nothing is held back, so nothing is shown too early
+        if self.growing.changes:  # else nothing is held back, so nothing is shown too early
             for slot in event.repeats:
                 slot.write(None)
                 self.skip("logprobs")

@@ -1,6 +1,6 @@
 """Text as checks read it and as callers get it back: spans, redaction, text that comes in pieces, views against evasion."""
 
-from proxy.text.growing import PlainView, View, readable, redacted, view
+from proxy.text.growing import PlainView, View, Wording, readable, redacted, view, worded
 from proxy.text.json_source import JsonView
 from proxy.text.normalise import Normalised, normalised
 from proxy.text.spans import Span, join, joined, unspanned
@@ -11,6 +11,7 @@ __all__ = [
     "PlainView",
     "Span",
     "View",
+    "Wording",
     "join",
     "joined",
     "normalised",
@@ -18,4 +19,5 @@ __all__ = [
     "redacted",
     "unspanned",
     "view",
+    "worded",
 ]

@@ -7,12 +7,15 @@ place, with the spans replaced, so that JSON stays JSON.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from proxy.core import Form
 from proxy.text.json_source import JsonView
 from proxy.text.spans import Span, joined
+
+Wording = Callable[[Span, str], str]  # what stands in the place of a span that held this text
 
 
 class View(Protocol):
@@ -26,6 +29,10 @@ class View(Protocol):
         """The raw text not yet released, up to the offset `place` of the text read, with `spans` (joined) replaced."""
         ...
 
+    def read(self, start: int, end: int) -> str:
+        """What was read from `start` to `end`, and not yet released; nothing if it is not of one piece (two strings of JSON)."""
+        ...
+
     @property
     def held(self) -> int:
         """How many characters have come and not been released."""
@@ -34,14 +41,21 @@ class View(Protocol):
 
 def view(form: Form) -> View:
     """A view for one segment of this form."""
-    return JsonView() if form == "json" else PlainView()
+    return JsonView() if form == "json" else EitherView() if form == "either" else PlainView()
 
 
-def redacted(text: str, spans: Iterable[Span], form: Form = "text") -> str:
+def redacted(text: str, spans: Iterable[Span], form: Form = "text", word: Wording | None = None) -> str:
     """The whole of `text` with the spans, given in the text read, replaced."""
     seen = view(form)
     read = seen.push(text, end=True)
-    return seen.release(len(read), joined(spans))
+    return seen.release(len(read), worded(seen, joined(spans), word))
+
+
+def worded(seen: View, spans: Sequence[Span], word: Wording | None) -> Sequence[Span]:
+    """The spans (joined, not yet released), each with what stands in its place as its label; `word` asks the operators."""
+    if word is None:
+        return spans
+    return [replace(span, label=word(span, seen.read(span.start, span.end))) for span in spans]
 
 
 def readable(text: str, form: Form) -> str:
@@ -66,6 +80,9 @@ class PlainView:
         self.text += raw
         return raw
 
+    def read(self, start: int, end: int) -> str:
+        return self.text[start - self.start : end - self.start]
+
     def release(self, place: int, spans: Sequence[Span]) -> str:
         if not spans:
             cut = place - self.start
@@ -81,3 +98,33 @@ class PlainView:
         parts.append(self.text[done - self.start : place - self.start])
         self.text, self.start = self.text[place - self.start :], place
         return "".join(parts)
+
+
+class EitherView:
+    """Text that is JSON source if it begins with a brace or a bracket, else plain text."""
+
+    __slots__ = ("blank", "view")
+
+    def __init__(self) -> None:
+        self.blank = ""  # what has come so far, when it says nothing yet
+        self.view: View | None = None
+
+    @property
+    def held(self) -> int:
+        return self.view.held if self.view else len(self.blank)
+
+    def push(self, raw: str, *, end: bool = False) -> str:
+        if self.view is not None:
+            return self.view.push(raw, end=end)
+        said = (self.blank + raw).lstrip()
+        if not said and not end:
+            self.blank += raw
+            return raw
+        self.view = JsonView() if said[:1] in ("{", "[") else PlainView()
+        return self.view.push(self.blank + raw, end=end)[len(self.blank) :]
+
+    def read(self, start: int, end: int) -> str:
+        return self.view.read(start, end) if self.view else ""
+
+    def release(self, place: int, spans: Sequence[Span]) -> str:
+        return self.view.release(place, spans) if self.view else ""

@@ -126,6 +126,17 @@ class JsonView:
         self.weight -= sum(len(piece.raw) for piece in going)
         return out
 
+    def read(self, start: int, end: int) -> str:
+        """What was read there; nothing if it goes over the end of a string, or is a part of a literal."""
+        parts: list[str] = []
+        for piece in self.pieces[max(0, bisect_left(self.pieces, start + 1, key=begin) - 1) :]:
+            if piece.start >= end:
+                break
+            if piece.kind == "p" or (piece.kind == "l" and (piece.start < start or piece.end > end)):
+                return ""
+            parts.append(piece.read[max(0, start - piece.start) : end - piece.start])
+        return "".join(parts)
+
     def before_literal(self, place: int) -> int:
         """`place`, or where the literal begins that it would cut or that may go on."""
         last = bisect_left(self.pieces, place, key=begin) - 1  # the piece that holds the character before

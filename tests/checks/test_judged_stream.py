@@ -18,8 +18,7 @@ from proxy.classifier import Limits
 from proxy.core import Action, Segment
 from proxy.dialects import OpenAIChat
 from proxy.engine import Engine, Growing
-from proxy.engine.growing import label
-from proxy.engine.guard import redactions
+from proxy.engine.rewriting import by_segment
 from proxy.streaming import GuardedStream
 from proxy.text import redacted
 from tests.classifier.world import Script, kinds, model, write_encoder
@@ -95,7 +94,7 @@ def test_a_stream_shows_what_the_whole_shows(
         whole = (await made(*policies).guard("", "m").judge("completion", [Segment(text, "assistant")])).decision
         reads = events(text, cuts, apart=apart)
         client, growing, guarded = await stream(made(*policies), [b"".join(reads)] if joined else reads)
-        changed = redacted(text, [label(finding) for finding in redactions(whole)])
+        changed = redacted(text, by_segment(whole).get(0, []))
         shown = client.texts.get((0, "content"), "")
         assert growing.decision.action == whole.action
         assert guarded.trouble is None
