@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from proxy import settings
+from proxy import coverage, settings
 from proxy.checks import CATALOGUE, contract
 from proxy.cli import parser
 from proxy.metrics import METRICS, REASONS
@@ -71,6 +71,17 @@ def walk(top: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentP
                 yield from walk(below)
 
 
+def what_is_inspected() -> str:
+    """docs/coverage.md."""
+    lines = ["# What is inspected\n", HEADER.format("the code itself, as `parapet coverage` does")]
+    lines.append(
+        "A card number is planted in every field of each API, and sent the way of a call under a rule that replaces it.\n"
+    )
+    lines.append("Every check reads every text that is rewritten or inspected, under rules for its role and direction: ")
+    lines.append(", ".join(f"`{name}`" for name in CATALOGUE) + ".\n")
+    return "\n".join(lines) + "\n" + coverage.markdown(coverage.rows())
+
+
 def policy_schema() -> str:
     """policies/schema.json."""
     return json.dumps(schema(CATALOGUE), indent=2) + "\n"
@@ -86,6 +97,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     HERE / "metrics.md": metrics,
     HERE / "checks.md": checks,
     HERE / "commands.md": commands,
+    HERE / "coverage.md": what_is_inspected,
     HERE / "http-check.schema.json": http_schema,
     HERE.parent / "policies" / "schema.json": policy_schema,
 }

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from proxy import __version__
-from proxy.cli import check, config, demo, index, policy, serve
+from proxy.cli import check, config, coverage, demo, index, policy, serve
 from proxy.errors import FileError, ParapetError
 
-COMMANDS = (serve, check, policy, index, config, demo)
+COMMANDS = (serve, check, policy, index, config, coverage, demo)
 USAGE = 2  # the exit status for what the user can mend
 
 

@@ -8,6 +8,9 @@ place (for people: no word of the caller's in it), its form (`json` for JSON sou
 written to. What holds text and cannot be read is counted (`skip`, `pass_over`), never passed over quietly; unknown fields are
 relayed. A path may have parameters, `/v1beta/models/{model}:generateContent`: `address` gets their values.
 
+Samples. `samples/NAME.json` holds requests, answers and streams (lists of events) with every field that the dialect knows, each
+text `words`. `parapet coverage` and docs/coverage.md are found out from them; a test sends each of them through a server.
+
 Streams. `stream` gives a Stream for one call; a dialect without state in its streams is its own. Its `read_event` says for
 each event
 
