@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from proxy.core import Action
 from proxy.dialects import Dialect, OpenAICompletions, OpenAIResponses, Reading
 from proxy.engine import Guard
-from proxy.engine.growing import label
-from proxy.engine.guard import redactions
+from proxy.engine.rewriting import by_segment
 from proxy.streaming import GuardedStream
 from proxy.text import redacted
 from tests.test_streaming import TELLING, cuts, wire
@@ -161,9 +160,7 @@ NAMES = [api.dialect.name for api in APIS]
 def shown_whole(guard: Guard, reading: Reading) -> tuple[Action, dict[str, str]]:
     """What is decided of a whole answer, and its texts as far as they are redacted, whether it is blocked or not."""
     verdict = asyncio.run(guard.judge("completion", reading.segments))
-    spans: dict[int, list[Any]] = {}
-    for finding in redactions(verdict.decision):
-        spans.setdefault(finding.segment, []).append(label(finding))
+    spans = by_segment(verdict.decision)
     changed = [redacted(s.text, spans.get(i, []), s.form) for i, s in enumerate(reading.segments)]
     return verdict.decision.action, dict(zip(reading.places, changed, strict=True))
 
