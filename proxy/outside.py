@@ -18,7 +18,17 @@ import aiohttp
 
 from proxy.backends import Pool
 from proxy.backends.base import Asked
-from proxy.errors import BackendError, BackendRefused, BackendTimeout, CheckDeclined, CheckError, CheckTimeout, ParapetError
+from proxy.errors import (
+    BackendError,
+    BackendOverloaded,
+    BackendRefused,
+    BackendTimeout,
+    CheckDeclined,
+    CheckError,
+    CheckOverloaded,
+    CheckTimeout,
+    ParapetError,
+)
 from proxy.settings import Settings
 
 MAX_ANSWER = 8 * 2**20  # bytes of a service's answer
@@ -73,6 +83,8 @@ class Outside:
             raise CheckTimeout("there was no answer in time") from None
         except BackendRefused as error:
             raise of_status(error.status) from None
+        except BackendOverloaded as error:
+            raise CheckOverloaded(str(error)) from None
         except (BackendError, ParapetError) as error:
             raise CheckError(str(error)) from None
         except aiohttp.ClientError as error:

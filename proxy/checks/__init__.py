@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from proxy.checks import bias, credentials, custom, desk, guard_model, judged, misuse, own, pii, services
+from proxy.checks import bias, credentials, custom, desk, guard_model, judged, misuse, nemo, own, pii, services
 from proxy.checks import copyright as works
 from proxy.checks.judged import Judged
 from proxy.checks.screen import PatternCheck, Screened
@@ -41,6 +41,7 @@ def catalogue(
         services.kind(outside, meter),
         guard_model.kind(outside, meter),
         custom.KIND,
+        nemo.kind(outside, meter),
     )
     return {kind.name: kind for kind in kinds}
 
