@@ -33,7 +33,7 @@ class Model:
 
     async def __call__(self, request: Any, writer: asyncio.StreamWriter, reader: asyncio.StreamReader) -> None:
         self.seen.append(request)
-        told = self.say(str(request["messages"][-1]["content"]))
+        told = self.say(self.last)
         if not request.get("stream"):
             writer.write(http(orjson.dumps(completion(told))))
             return
@@ -44,7 +44,8 @@ class Model:
     @property
     def last(self) -> str:
         """What it was told last."""
-        return str(self.seen[-1]["messages"][-1]["content"])
+        content = self.seen[-1]["messages"][-1]["content"]
+        return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
 
 def said(answer: httpx.Response) -> str:

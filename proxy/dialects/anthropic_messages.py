@@ -9,7 +9,7 @@ from proxy.dialects.anthropic_blocks import read_blocks, refusal
 from proxy.dialects.anthropic_stream import AnthropicStream
 from proxy.dialects.base import Dialect, Json, Reading, Stream
 from proxy.dialects.openai_shape import error_of
-from proxy.dialects.values import read_field, read_values
+from proxy.dialects.values import asks_for_json, read_field, read_values
 from proxy.errors import BackendBroken, RequestError
 
 ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
@@ -52,7 +52,7 @@ class AnthropicMessages(Dialect):
             raise RequestError("stream must be true or false", param="stream")
         if not isinstance(messages, list) or not messages:
             raise RequestError("messages must be a list of at least one message", param="messages")
-        reading = Reading(model=model, stream=stream is True, payload=payload)
+        reading = Reading(model=model, stream=stream is True, structured=asks_for_json(payload), payload=payload)
         read_content(reading, payload, "system", "system", "system")
         for index, message in enumerate(messages):
             read_message(reading, message, f"messages[{index}]")

@@ -7,7 +7,7 @@ from typing import Any
 
 from proxy.core import Role, Segment
 from proxy.dialects.base import Dialect, Event, Json, Reading, Repeat
-from proxy.dialects.values import read_values
+from proxy.dialects.values import asks_for_json, read_values
 from proxy.errors import BackendBroken, RequestError
 
 ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -75,14 +75,6 @@ def request_of(payload: object) -> Reading:
     if stream is not None and not isinstance(stream, bool):
         raise RequestError("stream must be true or false", param="stream")
     return Reading(model=model, stream=stream is True, structured=asks_for_json(payload), payload=payload)
-
-
-def asks_for_json(payload: Json) -> bool:
-    """Whether the answer is to be JSON, as OpenAI and vLLM are asked for it."""
-    form = payload.get("response_format")
-    if isinstance(form, dict) and form.get("type") in ("json_object", "json_schema"):
-        return True
-    return any(payload.get(key) for key in ("guided_json", "structured_outputs"))
 
 
 def answer_of(payload: object, lists: str, what: str) -> tuple[Reading, list[Any]]:

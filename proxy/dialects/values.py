@@ -39,3 +39,12 @@ def read_values(reading: Reading, value: Any, role: Role, place: str, depth: int
             reading.add(value, key, role, where)
         if named:
             reading.add_key(value, key, role, f"{place}[{number}]")  # after its value, which is written by this name
+
+
+def asks_for_json(payload: Json) -> bool:
+    """Whether the answer is to be JSON, as OpenAI's, Anthropic's and vLLM's requests ask for it."""
+    formats = [payload.get(key) for key in ("response_format", "output_format")]
+    formats += [each.get("format") for each in (payload.get("text"), payload.get("output_config")) if isinstance(each, dict)]
+    if any(isinstance(each, dict) and each.get("type") in ("json_object", "json_schema") for each in formats):
+        return True
+    return any(payload.get(key) for key in ("guided_json", "structured_outputs"))
