@@ -78,7 +78,7 @@ def test_he_gets_what_the_model_wrote_and_no_value(stream: bool, tmp_path: Path)
     run(tmp_path, model, talk)
 
 
-TYPED = {
+TYPED: dict[str, Callable[[str], str]] = {
     "as it is": lambda name: name,
     "in small letters": str.lower,
     "bare": bare,
