@@ -90,6 +90,8 @@ class Segment:
     role: Role
     place: str = ""  # where in the payload it came from, for people: messages[2].content[0].text
     form: Form = "text"
+    turn: bool = False  # it is said in a message of the conversation, and not beside it
+    age: int = 0  # of a turn: how many messages came after it, up to those that the call is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,7 @@ class CheckKind:
     equal share one check. `joins`: it shares its pass over the text with others that do.
     `levels` says which score each level of a rule asks for, by category and role; it raises ParapetError when nobody can say.
     `floor`: it reports no finding with a lower score, so that a rule with a lower threshold is refused.
+    `lasting`: it says the same of the same text as long as it lives. `converses`: what it looks for may be said over turns.
     `flaw`: what is wrong with options that are well-formed, under the settings in force.
     """
 
@@ -244,6 +247,8 @@ class CheckKind:
     levels: Callable[[Any, Level], Thresholds] | None = None
     floor: float = 0.0
     flaw: Callable[[Any], Flaw | None] | None = None
+    lasting: bool = True
+    converses: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,8 @@ def kind(outside: Outside | None, meter: Meter) -> CheckKind:
         options=GuardOptions,
         select="categories",
         build=build,
+        lasting=False,
+        converses=True,
         description="A guard model that one of the pools serves: Llama Guard, ShieldGemma, Granite Guardian and others.",
         flaw=lambda given: flaw(given, outside.models) if outside is not None else None,
     )

@@ -171,6 +171,7 @@ def encoder_kind(
     options: type[ScreenedOptions],
     description: str,
     detail: Callable[[str], Detail] = nothing,
+    converses: bool = False,
 ) -> CheckKind:
     """A check of the encoder that shares its pass with the others of it."""
 
@@ -202,6 +203,7 @@ def encoder_kind(
         joins=True,
         levels=levels,
         floor=FLOOR,
+        converses=converses,
     )
 
 

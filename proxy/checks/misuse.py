@@ -33,4 +33,5 @@ def kind(classifiers: Classifiers) -> CheckKind:
         categories=CATEGORIES,
         options=MisuseOptions,
         description="Jailbreaks, injected instructions, and requests for what harms, judged by the encoder.",
+        converses=True,
     )

@@ -97,6 +97,7 @@ def kind(outside: Outside | None, meter: Meter) -> CheckKind:
         select="categories",
         build=build,
         description="A service over HTTP: one of your own in a documented contract, or one that exists.",
+        lasting=False,
         flaw=lambda given: flaw(given, outside.services) if outside is not None else None,
     )
 

@@ -54,8 +54,8 @@ class AnthropicMessages(Dialect):
             raise RequestError("messages must be a list of at least one message", param="messages")
         reading = Reading(model=model, stream=stream is True, structured=asks_for_json(payload), payload=payload)
         read_content(reading, payload, "system", "system", "system")
-        for index, message in enumerate(messages):
-            read_message(reading, message, f"messages[{index}]")
+        for index in reading.turns(messages):
+            read_message(reading, messages[index], f"messages[{index}]")
         read_settings(reading, payload)
         return reading
 

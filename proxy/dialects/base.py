@@ -36,176 +36,30 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 from urllib.parse import quote
 
 import orjson
 
 from proxy.core import Form, Role, Segment
-from proxy.errors import BackendBroken, RequestError
+from proxy.dialects.reading import (
+    DEPTH,
+    HIDDEN,
+    LONG_NUMBER,
+    MOST_TEXTS,
+    Json,
+    JsonSlot,
+    KeySlot,
+    Reading,
+    Repeat,
+    Slot,
+    has_text,
+)
+from proxy.errors import BackendBroken
 
-Json = dict[str, Any]
-DEPTH = 64  # levels of a payload that are looked at for text
-LONG_NUMBER = 10**6  # a number of seven digits or more may be somebody's
-MOST_TEXTS = 65_536  # in one payload; the setting max_segments says how many are judged
-MOST_PARTS = 10_000  # of a value that is not read, and looked at for text only to be counted
-HIDDEN = {  # what is said of a text that cannot be read, by the reason that it is counted under
-    "tokens": "tokens cannot be read here, and so not be checked; send the text itself",
-    "previous_turns": "turns that only the backend has cannot be checked here, unless this process has guarded them for the same "
-    "caller under the same policies; send the turns themselves",
-    "stored_prompt": "a prompt that only the backend has cannot be checked here; send the text itself",
-    "embeddings": "embeddings cannot be read here, and so not be checked; send the text itself",
-}
 NAME = re.compile(r"[\w.]{1,64}", re.ASCII)  # of an event
 PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")  # of a path
 DONE = b"data: [DONE]\n\n"
-WORD = re.compile(r"[A-Za-z_$-]*")  # what is a name and nothing else
-
-
-@dataclass(slots=True)  # not frozen, as `Delta`: there is one for each piece of a stream, and freezing doubles its cost
-class Slot:
-    """Where a text stands in a parsed payload."""
-
-    holder: Any  # a dict or a list
-    key: Any
-
-    @property
-    def text(self) -> Any:
-        """What stands there now; nothing once its field has another name."""
-        return self.holder[self.key] if isinstance(self.holder, list) or self.key in self.holder else ""
-
-    def write(self, text: str | None) -> None:
-        """Put another text in its place."""
-        self.holder[self.key] = text
-
-
-@dataclass(slots=True)
-class KeySlot(Slot):
-    """Where a text stands as the name of a field."""
-
-    @property
-    def text(self) -> Any:
-        """The name."""
-        return self.key
-
-    def write(self, text: str | None) -> None:
-        """Give the field another name, in its place; one that is taken gets a mark."""
-        while (name := text or "") in self.holder:
-            text = f"{name}_"
-        fields = [(name if key == self.key else key, value) for key, value in self.holder.items()]
-        self.holder.clear()
-        self.holder.update(fields)
-        self.key = name
-
-
-@dataclass(slots=True)
-class JsonSlot(Slot):
-    """Where a value stands that is read as its JSON source."""
-
-    @property
-    def text(self) -> Any:
-        """The source of the value."""
-        return orjson.dumps(self.holder[self.key]).decode()
-
-    def write(self, text: str | None) -> None:
-        """Put the value of another source in its place."""
-        self.holder[self.key] = None if text is None else orjson.loads(text)
-
-
-@dataclass(slots=True)
-class Repeat(Slot):
-    """Where something stands that repeats a text and cannot be held back with it: it is taken out."""
-
-    reason: str = "logprobs"  # what it is counted as then
-    empty: Any = None  # what stands in its place
-
-    def write(self, text: str | None) -> None:  # noqa: ARG002 - no text takes its place
-        """Take it out."""
-        self.holder[self.key] = self.empty
-
-
-@dataclass(slots=True)
-class Reading:
-    """The texts of a payload with their places in it, and what could not be read."""
-
-    segments: list[Segment] = field(default_factory=list)
-    slots: list[Slot] = field(default_factory=list)
-    not_inspected: dict[str, int] = field(default_factory=dict)
-    hidden: dict[str, str] = field(default_factory=dict)  # what reaches the model as text and cannot be read: place, and why
-    referred: dict[str, str] = field(default_factory=dict)  # of those, what answers were given: place, and id
-    model: str = ""
-    stream: bool = False
-    structured: bool = False  # the answer is asked for as JSON
-    payload: Json = field(default_factory=dict)
-
-    def add(self, holder: Any, key: Any, role: Role, place: str, form: Form = "text") -> None:
-        """A text to inspect, or a long number as one; an empty one is passed over, and what else holds text is counted.
-
-        Raises RequestError when there are too many.
-        """
-        text = holder[key]
-        if type(text) in (int, float) and abs(text) >= LONG_NUMBER:
-            text = str(text)
-        if not isinstance(text, str):
-            self.pass_over(text)
-        elif text:
-            self.take(Segment(text, role, place, form), Slot(holder, key))
-
-    def add_json(self, holder: Any, key: Any, role: Role, place: str) -> None:
-        """A value to inspect as its JSON source: a stream carries it so. Raises RequestError when it is nested too deeply."""
-        value, slot = holder[key], JsonSlot(holder, key)
-        if value:
-            try:
-                self.take(Segment(slot.text, role, place, "json"), slot)
-            except orjson.JSONEncodeError:
-                raise RequestError("the value is nested too deeply", code="too_deep", param=place) from None
-
-    def add_key(self, holder: Any, key: str, role: Role, place: str) -> None:
-        """The name of a field that the caller chose, if it is more than a word."""
-        if not WORD.fullmatch(key):
-            self.take(Segment(key, role, place), KeySlot(holder, key))
-
-    def take(self, segment: Segment, slot: Slot) -> None:
-        if len(self.segments) >= MOST_TEXTS:
-            raise RequestError(f"there are more than {MOST_TEXTS} texts", code="too_many_segments")
-        self.segments.append(segment)
-        self.slots.append(slot)
-
-    def pass_over(self, value: object) -> None:
-        """A value in a place that is not read: counted when there is text in it."""
-        if has_text(value):
-            self.skip("unknown_field")
-
-    def skip(self, reason: str) -> None:
-        """A part that no check can read."""
-        self.not_inspected[reason] = self.not_inspected.get(reason, 0) + 1
-
-    def hide(self, reason: str, place: str, name: object = None) -> None:
-        """A text that reaches the model in a form that nobody can read here; policies that act on prompts refuse it.
-
-        `name` is the id of an answer that it is, if it is one.
-        """
-        self.hidden[place] = reason
-        if isinstance(name, str):
-            self.referred[place] = name
-        self.skip(reason)
-
-    def guarded(self, place: str) -> None:
-        """What is hidden at the place has been read before."""
-        reason = self.hidden.pop(place)
-        self.not_inspected[reason] -= 1
-        if not self.not_inspected[reason]:
-            del self.not_inspected[reason]
-
-    def write(self, texts: Mapping[int, str]) -> None:
-        """Write changed texts, by the index of their segment, into the payload that was read."""
-        for index, text in sorted(texts.items()):  # the name of a field comes after what it names
-            self.slots[index].write(text)
-
-    @property
-    def places(self) -> list[str]:
-        """Where each segment came from."""
-        return [segment.place for segment in self.segments]
 
 
 @dataclass(slots=True)
@@ -379,17 +233,24 @@ class Dialect(ABC):
         return unnamed(payload)
 
 
-def has_text(value: object) -> bool:
-    """Whether a value holds any text at all; one with very many parts is taken to."""
-    left: list[object] = [value]
-    for _ in range(MOST_PARTS):
-        if not left:
-            return False
-        each = left.pop()
-        if isinstance(each, str) and each:
-            return True
-        if isinstance(each, dict):
-            left += each.values()
-        elif isinstance(each, list):
-            left += each
-    return bool(left)
+__all__ = [
+    "DEPTH",
+    "DONE",
+    "HIDDEN",
+    "LONG_NUMBER",
+    "MOST_TEXTS",
+    "Delta",
+    "Dialect",
+    "Event",
+    "Json",
+    "JsonSlot",
+    "KeySlot",
+    "Reading",
+    "Repeat",
+    "Slot",
+    "Stream",
+    "Upload",
+    "has_text",
+    "named",
+    "unnamed",
+]

@@ -58,9 +58,9 @@ class OpenAIChat(OpenAIShape):
         messages = payload.get("messages")
         if not isinstance(messages, list) or not messages:
             raise RequestError("messages must be a list of at least one message", param="messages")
-        for index, message in enumerate(messages):
+        for index in reading.turns(messages):
             place = f"messages[{index}]"
-            read_message(reading, message, role_of(message, place), place)
+            read_message(reading, messages[index], role_of(messages[index], place), place)
         read_tools(reading, payload)
         read_settings(reading, payload)
         unknown(reading, payload, READ_FIELDS)

@@ -79,8 +79,8 @@ def read_input(reading: Reading, payload: Json, key: str) -> None:
     if isinstance(given, str):
         reading.add(payload, key, "user" if key == "input" else "system", key)
     elif isinstance(given, list):
-        for index, item in enumerate(given):
-            place = f"{key}[{index}]"
+        for index in reading.turns(given) if key == "input" else range(len(given)):
+            item, place = given[index], f"{key}[{index}]"
             if isinstance(item, dict) and item.get("type") in ("item_reference", "compaction"):
                 reading.hide("previous_turns", place, item.get("id"))
             elif isinstance(item, dict) and item.keys() == {"id"}:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
 
 from proxy.core import (
-    DEADLINE,
     VAULT,
     Action,
     CheckKind,
@@ -20,14 +15,15 @@ from proxy.core import (
     Failure,
     Finding,
     Principal,
-    Report,
     Segment,
-    Waiting,
 )
 from proxy.engine.growing import Growing
-from proxy.engine.plan import Combine, Plan, Planner, Unit, binds
+from proxy.engine.memory import Memory
+from proxy.engine.plan import Combine, Plan, Planner, binds
 from proxy.engine.rewriting import Replaced, Rewriting, form_of
-from proxy.errors import CheckError, CheckOverloaded, PolicyError, Problem
+from proxy.engine.runner import NO_KEYS, Runner
+from proxy.engine.turns import Past, forgiven, together, without
+from proxy.errors import PolicyError, Problem
 from proxy.metrics import Metrics
 from proxy.operators import Conversation, Conversations, Restorer
 from proxy.policy import Policy, PolicySet, decide
@@ -35,12 +31,7 @@ from proxy.settings import Settings
 from proxy.text import readable
 from proxy.traces import step
 
-Made = TypeVar("Made")
-NO_KEYS = Conversations()
 ATTEMPTS = 4  # to give names that nobody else gives at the same time
-BRIEF = 2  # a fourth of them may be cut to windows and screened there, which takes a millisecond for each thousand or two
-EACH = 200  # characters that a text counts for at least there: what is done for each text takes as long
-CLOSER = 5  # a thirty-second of `inline_chars` may be looked at closely on the event loop: that takes a hundred times longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +43,7 @@ class Verdict:
     not_inspected: Mapping[str, int] = field(default_factory=dict)  # texts that were not read to their end, by reason
     replaced: Replaced = field(default_factory=dict)
     restorer: Restorer | None = None  # what was put back, if anything could be
+    dropped: frozenset[int] = frozenset()  # segments whose messages go
 
 
 @dataclass(slots=True)
@@ -62,72 +54,6 @@ class Seen:
     findings: list[Finding] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Runner:
-    """Where checks run: on the event loop when there is little to read, in a thread when there is much."""
-
-    settings: Settings
-    metrics: Metrics
-    threads: ThreadPoolExecutor
-    conversations: Conversations = NO_KEYS
-    given: set[Future[Any]] = field(default_factory=set)  # to the threads; until it has ended, whoever waits for it
-
-    async def run(self, unit: Unit, segments: Sequence[Segment], direction: Direction) -> tuple[Sequence[Report], list[Failure]]:
-        """The unit's reports, or its failures when it has none to give."""
-        begun = time.perf_counter()
-        try:
-            size = sum(len(segment.text) for segment in segments)
-            if unit.waiting is not None:
-                return await self.waited(unit.waiting, segments, size, unit.timeout), []
-            if size <= self.settings.inline_chars:
-                reports = unit.check.quick(segments)
-                if reports is None and size <= self.settings.inline_chars >> CLOSER:
-                    reports = unit.check(segments)
-                if reports is not None:
-                    return reports, []
-            return await self.in_thread(unit.check, segments, unit.timeout), []
-        except TimeoutError:
-            return (), unit.failures("timeout")
-        except CheckError as error:
-            return (), unit.failures(error.kind)
-        except Exception:  # noqa: BLE001 - whatever a check dies of, its rules act by their on_error
-            return (), unit.failures("error")
-        finally:
-            self.metrics.checked(unit.label, direction, time.perf_counter() - begun)
-
-    async def apart(self, segments: Sequence[Segment], work: Callable[[Sequence[Segment]], Made]) -> Made:
-        """Work on texts that is no check's: on the event loop when it is little, in a thread when it is much."""
-        if sum(len(segment.text) for segment in segments) <= self.settings.inline_chars:
-            return work(segments)
-        return await asyncio.to_thread(work, segments)
-
-    async def waited(self, check: Waiting, segments: Sequence[Segment], size: int, timeout: float) -> Sequence[Report]:
-        """The reports of a check that waits; a long text is prepared in a thread, no thread waits. Raises as `in_thread` does."""
-        deadline = time.monotonic() + timeout
-        if max(size, len(segments) * EACH) <= self.settings.inline_chars >> BRIEF:
-            begun = copy_context().run(in_time, check.begin, segments, deadline)
-        else:
-            begun = await self.in_thread(check.begin, segments, timeout)
-        if begun.done():
-            return begun.result()
-        return await asyncio.wait_for(asyncio.wrap_future(begun), deadline - time.monotonic())
-
-    async def in_thread(self, work: Callable[[Sequence[Segment]], Made], segments: Sequence[Segment], timeout: float) -> Made:
-        """Off the event loop; raises CheckOverloaded when too many wait, TimeoutError when it takes too long."""
-        if len(self.given) >= self.settings.check_queue + self.settings.check_threads:
-            raise CheckOverloaded("too many calls of checks wait for a thread")
-        future = self.threads.submit(in_time, work, segments, time.monotonic() + timeout)
-        self.given.add(future)
-        future.add_done_callback(self.given.discard)
-        return await asyncio.wait_for(asyncio.wrap_future(future), timeout)
-
-
-def in_time(work: Callable[[Sequence[Segment]], Made], segments: Sequence[Segment], deadline: float) -> Made:
-    """What comes of the work; one that is long at it stops at the deadline by itself, since a thread cannot be stopped."""
-    DEADLINE.set(deadline)
-    return work(segments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +80,11 @@ class Guard:
         if direction == "completion":
             return await self.judge_completion(in_form(segments, about), about)
         seen = await self.inspect(self.prompt, direction, segments)
-        decision = decide(self.policies, direction, seen.findings, seen.failures)
-        if decision.action == Action.BLOCK:
-            return Verdict(decision, not_inspected=seen.skipped)
-        return await self.rewrite_prompt(decision, seen, segments, about)
+        past = forgiven(decide(self.policies, direction, seen.findings, seen.failures), self.policies, segments)
+        if past.decision.action == Action.BLOCK:
+            return Verdict(past.decision, not_inspected=seen.skipped)
+        verdict = await self.rewrite_prompt(past.decision, seen, segments, about)
+        return remembering(verdict, past, segments) if past.replaced else verdict
 
     async def inspect(self, plan: Plan, direction: Direction, segments: Sequence[Segment]) -> Seen:
         """Run the checks."""
@@ -170,7 +97,7 @@ class Guard:
             if not places:
                 continue
             with step(f"check {unit.label}", {"parapet.check": unit.label, "parapet.direction": direction}) as span:
-                reports, failed = await self.runner.run(unit, [read[i] for i in places], direction)
+                reports, failed = await self.runner.reports(unit, [read[i] for i in places], direction)
                 if span.traced:
                     span.note({"parapet.findings": sum(len(r.findings) for r in reports), "parapet.failures": len(failed)})
             seen.failures += failed
@@ -179,10 +106,26 @@ class Guard:
                 seen.failures += report.failures
                 for reason in report.not_inspected:
                     seen.skipped[reason] = seen.skipped.get(reason, 0) + 1
+        if direction == "prompt":
+            await self.inspect_together(plan, seen)
         seen.failures = list(dict.fromkeys(seen.failures))
         for failure in seen.failures:
             self.runner.metrics.check_failed(failure.check, failure.kind)
         return seen
+
+    async def inspect_together(self, plan: Plan, seen: Seen) -> None:
+        """Let checks that look for what may be said over several turns or parts read recent ones as one text, too."""
+        units = [unit for unit in plan.whole if unit.converses and unit.reads("user")]
+        for past in (True, False) if units else ():  # what was said before is at fault alone, if it is
+            joined = together(seen.read, past=past)
+            if joined is None:
+                continue
+            for unit in units:
+                reports, failed = await self.runner.reports(unit, [joined.segment], "prompt")
+                seen.failures += failed
+                for report in reports:
+                    seen.findings += joined.apart(report, seen.read, seen.findings)
+                    seen.failures += report.failures
 
     async def rewrite_prompt(self, decision: Decision, seen: Seen, segments: Sequence[Segment], about: Conversation) -> Verdict:
         """How a prompt that goes on changes; its names are kept before a backend sees them, or the rules' on_error holds."""
@@ -224,6 +167,14 @@ class Guard:
         return Growing(self.policies, self.completion, self.runner.settings.max_hold, self.runner.metrics, about)
 
 
+def remembering(verdict: Verdict, past: Past, segments: Sequence[Segment]) -> Verdict:
+    """The verdict with the turns of the past that a rule blocks replaced as a whole, or dropped."""
+    if verdict.decision.action == Action.BLOCK:
+        return verdict
+    texts = {**verdict.texts, **{i: without(segments[i], note) for i, note in past.replaced.items()}}
+    return replace(verdict, texts=texts, dropped=past.dropped)
+
+
 def read_all(segments: Sequence[Segment]) -> Sequence[Segment]:
     """The segments as checks read them: JSON behind its escapes."""
     if all(segment.form == "text" for segment in segments):
@@ -261,7 +212,7 @@ class Engine:
     ) -> None:
         threads = ThreadPoolExecutor(settings.check_threads, thread_name_prefix="parapet-check")
         self.settings, self.catalogue, self.combine, self.conversations = settings, catalogue, combine, conversations
-        self.runner = Runner(settings, metrics, threads, conversations)
+        self.runner = Runner(settings, metrics, threads, conversations, Memory(settings.verdict_cache))
         self.force = Force(PolicySet(), self.planner())
 
     def planner(self) -> Planner:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from pydantic import BaseModel
 
 from proxy.core import ROLES, Action, Check, CheckKind, Direction, Failure, Role, Segment, Trouble, Waiting
 from proxy.policy import Policy, Rule
 
+NUMBERS = count(1)
 Combine = Callable[[Iterable[Check]], tuple[Check, ...]]
 
 
@@ -31,6 +33,8 @@ class Unit:
     roles: frozenset[Role] | None
     timeout: float  # seconds: the shortest of the rules that it serves
     waiting: Waiting | None = None  # the check, if it waits for what somebody else computes
+    number: int = 0  # of the check as it was built; 0: what it says may change
+    converses: bool = False  # it reads what is said over several turns as one text, too
 
     def reads(self, role: Role) -> bool:
         """Whether a text of this role concerns it."""
@@ -62,6 +66,7 @@ class Planner:
     def __init__(self, catalogue: Mapping[str, CheckKind], combine: Combine, timeout: float) -> None:
         self.catalogue, self.combine, self.timeout = catalogue, combine, timeout
         self.built: dict[tuple[Use, ...], tuple[Check, ...]] = {}
+        self.numbers: dict[int, int] = {}  # of the checks in `built`, which live as long as this
 
     def plan(self, policies: Sequence[Policy], direction: Direction) -> Plan:
         """The plan of these policies together."""
@@ -111,7 +116,10 @@ class Planner:
         some = None if None in roles else frozenset().union(*(r for r in roles if r is not None))
         label = "+".join(dict.fromkeys(name for name, _ in check.names))
         timeout = min((rule.timeout or self.timeout for rule in served), default=self.timeout)
-        return Unit(check, label, some, timeout, check if isinstance(check, Waiting) else None)
+        kinds = [self.catalogue[name] for name, _ in check.names]
+        number = self.numbers.setdefault(id(check), next(NUMBERS)) if all(kind.lasting for kind in kinds) else 0
+        waiting = check if isinstance(check, Waiting) else None
+        return Unit(check, label, some, timeout, waiting, number, any(kind.converses for kind in kinds))
 
 
 def binds(rule: Rule) -> bool:

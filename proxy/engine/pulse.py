@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from proxy.engine.guard import Runner
+from proxy.engine.runner import Runner
 
 EVERY = 1.0  # seconds
 

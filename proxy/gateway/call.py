@@ -157,6 +157,7 @@ class Call:
             await self.refuse(verdict)
             return
         reading.write(verdict.texts)
+        reading.drop(verdict.dropped)
         self.exchange = Exchange(self, guard)
         await self.exchange.run(pool, payload)
 

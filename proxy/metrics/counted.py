@@ -75,6 +75,11 @@ METRICS: dict[str, Row] = {
         "Pseudonyms in completions: restored to the values that the caller gave, or unknown to this caller and left as they are.",
         ("category", "result"),
     ),
+    "parapet_remembered_texts": Row(
+        Counter,
+        "Texts that a check was asked about: those that it judged, and those whose findings were remembered (cached).",
+        ("check", "result"),
+    ),
     "parapet_classifier_windows": Row(
         Counter, "Windows of text that were judged, were in the cache, or were given up (expired).", ("classifier", "result")
     ),
@@ -242,6 +247,12 @@ class Metrics:
     def checked(self, check: str, direction: Direction, seconds: float) -> None:
         """A check has run over the texts of a call."""
         self.timed(seconds, "parapet_check_seconds", check, direction)
+
+    def remembered(self, check: str, hits: int, misses: int) -> None:
+        """A check has been asked about texts, some of which it knew."""
+        for result, texts in (("cached", hits), ("judged", misses)):
+            if texts:
+                self.child("parapet_remembered_texts", check, result).inc(texts)
 
     def check_failed(self, check: str, kind: str) -> None:
         """A check gave no answer."""

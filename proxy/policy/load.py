@@ -223,6 +223,7 @@ def _compiled(
         threshold=rule.threshold,
         action=Action[rule.action.upper()],
         on_error=rule.on_error,
+        history=rule.history,
         timeout=rule.timeout,
         message=rule.message or "",
         mode=entry.mode,

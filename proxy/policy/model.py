@@ -143,6 +143,11 @@ class RuleEntry(Entry):
         description="How a rule that redacts replaces: one operator, or one for each category and for default. Left out: label.",
     )
     on_error: Literal["block", "allow"] = Field(default="block", description="What happens when the check gives no answer.")
+    history: Literal["redact", "drop", "block"] = Field(
+        default="redact",
+        description="What becomes of a turn of the past that the rule blocks, when it is sent again: its text is replaced, "
+        "its message is dropped, or it blocks the call.",
+    )
     timeout: Duration | None = Field(default=None, description="How long the check may take, such as 200ms; at most 30s.")
     message: Text | None = Field(default=None, description="What the caller is told when the rule blocks.")
 

@@ -127,6 +127,10 @@ class Settings:
     check_timeout: Positive = setting("how long a check may take for rules that name no timeout", 2.0)
     check_threads: Count = setting("the threads that run checks, per worker", 4)
     check_queue: Count = setting("the most calls of checks that wait for a thread, per worker, before more are turned away", 64)
+    verdict_cache: Size = setting(
+        "the texts of which is remembered what checks found in them, per worker, so that a history is judged once; 0 for none",
+        16384,
+    )
     inline_chars: Size = setting(
         "texts of up to this many characters are screened on the event loop, others in threads",
         16384,
