@@ -4,9 +4,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN = .venv/bin
 STAMP = .venv/installed
 ARGS =
-GET_REDIS = DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq -y --no-install-recommends install redis-server
 
-.PHONY: demo serve test redis check lint bench fmt docs train evaluate install clean
+.PHONY: services demo serve test check lint bench fmt docs train evaluate install clean
 
 demo: install
 	@$(BIN)/parapet demo $(ARGS)
@@ -14,14 +13,12 @@ demo: install
 serve: install
 	@$(BIN)/parapet serve $(ARGS)
 
-test: install redis
+test: install services
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-# What the vault's tests need. Where it is missing and may not be installed, they are reported as skipped; nothing fails for it.
-redis:
-	@command -v redis-server >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && { $(GET_REDIS) || \
-		{ timeout 120 apt-get -qq update && $(GET_REDIS); }; } >/dev/null 2>&1; } || \
-		echo "redis-server is missing (Debian: apt-get install redis-server): the tests that need it are skipped" >&2
+# Servers that some tests need; those tests are skipped where there are none.
+services:
+	@.ci/services
 
 lint: install
 	$(BIN)/ruff check .
@@ -58,6 +55,7 @@ evaluate: install
 
 docs: install
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m dashboards.build
 
 install: $(STAMP)
 

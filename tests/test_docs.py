@@ -17,7 +17,7 @@ GENERATE = importlib.util.module_from_spec(SPEC)
 sys.path, kept = list(sys.path), sys.path
 SPEC.loader.exec_module(GENERATE)
 sys.path = kept
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md"), *ROOT.glob("dashboards/**/*.md")])
 
 
 @pytest.mark.parametrize("page", GENERATE.PAGES, ids=lambda page: page.name)

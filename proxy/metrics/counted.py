@@ -139,6 +139,10 @@ METRICS: dict[str, Row] = {
     ),
     "parapet_records": Row(Counter, "Decision records written, and those that could not be.", ("result",)),
 }
+FORESEEN = {  # are shown as 0 before they happen: Prometheus takes no first value for an increase
+    "parapet_records": ("written", "lost"),
+    "parapet_policy_loads": ("loaded", "refused"),
+}
 REASONS = frozenset(
     "image audio video file unknown_part unknown_field unknown_event logprobs error_body previous_turns stored_prompt encrypted "
     "beyond_windows tokens embeddings".split()
@@ -159,6 +163,9 @@ class Metrics:
         self.made: dict[str, Any] = {name: self.make(name, row) for name, row in METRICS.items()}
         self.child = lru_cache(maxsize=4096)(self.labelled)
         self.child("parapet_build_info", __version__).set(1)
+        for name, results in FORESEEN.items():
+            for result in results:
+                self.child(name, result)
 
     def make(self, name: str, row: Row) -> Counter | Gauge | Histogram:
         if row.kind is Histogram:

@@ -44,8 +44,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str, config: str = "", **variables: str) -> Iterator[Server]:
-    """`parapet serve` in `folder`, ready."""
+def serving(folder: Path, *arguments: str, config: str = "", patience: float = PATIENCE, **variables: str) -> Iterator[Server]:
+    """`parapet serve` in `folder`, ready within `patience` seconds."""
     port, log = free_port(), folder / "serve.log"
     told = list(arguments)
     if config:
@@ -62,7 +62,7 @@ def serving(folder: Path, *arguments: str, config: str = "", **variables: str) -
             cwd=folder,
         )
         try:
-            server = Server(f"http://127.0.0.1:{port}", process, log, wait_until_ready(process, port, log) - begun)
+            server = Server(f"http://127.0.0.1:{port}", process, log, wait_until_ready(process, port, log, patience) - begun)
             yield server
         finally:
             if process.poll() is None:
@@ -70,9 +70,9 @@ def serving(folder: Path, *arguments: str, config: str = "", **variables: str) -
                 process.wait()
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> float:
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path, patience: float = PATIENCE) -> float:
     """The time at which the server answered."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         if process.poll() is not None:
             break
