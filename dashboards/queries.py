@@ -89,6 +89,12 @@ QUERIES: dict[str, Query] = {
     "check_seconds_mean": Query(
         ratio(rate("parapet_check_seconds_sum", by="check"), rate("parapet_check_seconds_count", by="check")), "{{check}}", "s"
     ),
+    "texts_remembered_share": Query(
+        'sum by (check) (rate(parapet_remembered_texts_total{result="cached"}[$__rate_interval]))'
+        " / sum by (check) (rate(parapet_remembered_texts_total[$__rate_interval]))",
+        "{{check}}",
+        "percentunit",
+    ),
     "windows_by_result": Query(
         rate("parapet_classifier_windows_total", by="classifier, result"), "{{classifier}}: {{result}}", "ops"
     ),
