@@ -42,6 +42,7 @@ LEGAL = {
     "classifier_wait": "5ms",
     "classifier_queue": "100",
     "classifier_cache": "10",
+    "verdict_cache": "0",
     "redaction_key_env": "OUR_KEY",
     "vault": "redis://vault:6379/2",
     "vault_password_env": "OUR_PASSWORD",

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from proxy.settings.entry import HEADER, Entry, Headers, Row, kind_of, show_nested
 from proxy.settings.pools import EchoBackend, Pool, Pools
 from proxy.settings.units import (
+    Amount,
     Count,
     Folder,
     Kind,
@@ -127,7 +128,7 @@ class Settings:
     check_timeout: Positive = setting("how long a check may take for rules that name no timeout", 2.0)
     check_threads: Count = setting("the threads that run checks, per worker", 4)
     check_queue: Count = setting("the most calls of checks that wait for a thread, per worker, before more are turned away", 64)
-    verdict_cache: Size = setting(
+    verdict_cache: Amount = setting(
         "the texts of which is remembered what checks found in them, per worker, so that a history is judged once; 0 for none",
         16384,
     )
