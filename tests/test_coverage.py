@@ -75,8 +75,10 @@ class Said:
 async def call(parapet: World, backend: Scripted, dialect: Dialect, answer: Any, request: Any) -> httpx.Response:
     """One call whose answer is scripted."""
     backend.heard, backend.answer = b"", answer
-    path = dialect.path.replace("{model}", "m").replace("{model:path}", "m")
-    return await parapet.client.post(path, json=request)
+    path = dialect.path.replace("{model}", "m").replace("{model:path}", "m").replace("{version}", "v1beta")
+    if dialect.form:
+        return await parapet.client.post(path, files={key: (None, value) for key, value in request.items()})
+    return await parapet.client.post(path, params={"alt": "sse"} if "{" in dialect.path else None, json=request)
 
 
 @pytest.mark.slow

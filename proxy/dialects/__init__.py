@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from proxy.dialects.anthropic_messages import AnthropicCount, AnthropicMessages
 from proxy.dialects.base import HIDDEN, Delta, Dialect, Event, Reading, Slot, Stream, Upload
+from proxy.dialects.gemini import Gemini, GeminiCount, GeminiStreamed
+from proxy.dialects.openai_audio import OpenAISpeech, OpenAITranscriptions, OpenAITranslations
 from proxy.dialects.openai_chat import OpenAIChat
 from proxy.dialects.openai_completions import OpenAICompletions
 from proxy.dialects.openai_embeddings import OpenAIEmbeddings
-from proxy.dialects.openai_images import OpenAIImages
+from proxy.dialects.openai_images import OpenAIEdits, OpenAIImages
 from proxy.dialects.openai_responses import OpenAIResponses
 from proxy.dialects.rerank import Rerank
 
@@ -16,10 +18,17 @@ ALL: tuple[Dialect, ...] = (
     OpenAICompletions(),
     OpenAIEmbeddings(),
     OpenAIImages(),
+    OpenAIEdits(),
+    OpenAISpeech(),
+    OpenAITranscriptions(),
+    OpenAITranslations(),
     OpenAIResponses(),
     Rerank(),
     AnthropicMessages(),
     AnthropicCount(),
+    Gemini(),
+    GeminiStreamed(),
+    GeminiCount(),
 )
 DIALECTS: dict[str, Dialect] = {dialect.path: dialect for dialect in ALL}
 
@@ -31,11 +40,18 @@ __all__ = [
     "Delta",
     "Dialect",
     "Event",
+    "Gemini",
+    "GeminiCount",
+    "GeminiStreamed",
     "OpenAIChat",
     "OpenAICompletions",
+    "OpenAIEdits",
     "OpenAIEmbeddings",
     "OpenAIImages",
     "OpenAIResponses",
+    "OpenAISpeech",
+    "OpenAITranscriptions",
+    "OpenAITranslations",
     "Reading",
     "Rerank",
     "Slot",

@@ -1,14 +1,18 @@
-"""OpenAI's images, `POST /v1/images/generations`: a prompt goes in, images come out, and the prompt as the model rewrote it."""
+"""OpenAI's images: a prompt goes in, with images to edit or without; images come out, and the prompt as the model rewrote it."""
 
 from __future__ import annotations
 
 from proxy.dialects.base import Json, Reading
-from proxy.dialects.openai_shape import OpenAIShape, answer_of, request_of, unknown
+from proxy.dialects.openai_shape import OpenAIShape, answer_of, request_of, unknown, uploads
 from proxy.dialects.values import read_field
 from proxy.errors import BackendBroken, RequestError
 
+STREAMED = "images are not streamed here: leave stream out"
 SAID = ("prompt", "negative_prompt", "user")
-PLAIN = "model stream n size quality style response_format background moderation output_format partial_images".split()
+PLAIN = (
+    "model stream n size quality style response_format background moderation output_format partial_images "
+    "output_compression input_fidelity image image[] mask".split()
+)
 ANSWER_FIELDS = frozenset("created data usage background output_format quality size id model object".split())
 IMAGE_FIELDS = frozenset(("b64_json", "url", "revised_prompt"))
 
@@ -23,13 +27,8 @@ class OpenAIImages(OpenAIShape):
         """The prompt. Raises RequestError."""
         reading = request_of(payload)
         if reading.stream:
-            raise RequestError("images are not streamed here: leave stream out", param="stream")
-        payload = reading.payload
-        if not isinstance(payload.get("prompt"), str):
-            raise RequestError("prompt must be text", param="prompt")
-        for key in SAID:
-            read_field(reading, payload, key, "user")
-        unknown(reading, payload, {*SAID, *PLAIN})
+            raise RequestError(STREAMED, param="stream")
+        read_prompt(reading)
         return reading
 
     def read_answer(self, payload: object) -> Reading:
@@ -47,3 +46,33 @@ class OpenAIImages(OpenAIShape):
 
     def refuse(self, payload: Json, message: str) -> None:
         """There is no word for it in this API: it becomes an error."""
+
+
+class OpenAIEdits(OpenAIImages):
+    """Edits: a form with images, which are counted, and the prompt that says what becomes of them."""
+
+    name = "openai-edits"
+    path = "/v1/images/edits"
+    form = True
+
+    def read(self, payload: object) -> Reading:
+        """The prompt. Raises RequestError."""
+        asked = payload if isinstance(payload, dict) else {}
+        reading = request_of({"model": asked.get("model")})
+        reading.payload = asked
+        if asked.get("stream") not in (None, "", "false", "False"):
+            raise RequestError(STREAMED, param="stream")
+        for _ in uploads(asked):
+            reading.skip("image")
+        read_prompt(reading)
+        return reading
+
+
+def read_prompt(reading: Reading) -> None:
+    """The prompt, and what stands beside it. Raises RequestError."""
+    payload = reading.payload
+    if not isinstance(payload.get("prompt"), str):
+        raise RequestError("prompt must be text", param="prompt")
+    for key in SAID:
+        read_field(reading, payload, key, "user")
+    unknown(reading, payload, {*SAID, *PLAIN})

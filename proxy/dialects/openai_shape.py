@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from proxy.core import Role, Segment
-from proxy.dialects.base import Dialect, Event, Json, Reading, Repeat
+from proxy.dialects.base import Dialect, Event, Json, Reading, Repeat, Upload
 from proxy.dialects.values import asks_for_json, read_values
 from proxy.errors import BackendBroken, RequestError
 
@@ -147,3 +147,13 @@ def decoded(token: object) -> str | None:
     first = next(iter(token.values()), None) if isinstance(token, dict) else None
     text = first.get("decoded_token") if isinstance(first, dict) else None
     return text if isinstance(text, str) else None
+
+
+def listed(value: Any) -> list[Any]:
+    """A value, or each of a list of them."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def uploads(payload: Json) -> list[Upload]:
+    """The files of a form."""
+    return [each for value in payload.values() for each in listed(value) if isinstance(each, Upload)]

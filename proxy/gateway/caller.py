@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from random import getrandbits
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -19,6 +20,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+LONGEST_QUERY = 4096  # bytes that are looked at
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 KEYS = (b"authorization", b"x-api-key", b"x-goog-api-key")  # the headers in which clients send their key
 
@@ -33,7 +35,7 @@ class Caller:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.receive, self.send = receive, send
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.params: Mapping[str, str] = scope.get("path_params") or {}
+        self.params: Mapping[str, str] = params_of(scope)
         self.request_id = request_id_of(self.headers.get(b"x-request-id", b""))
         self.extra: Headers = [(b"x-request-id", self.request_id.encode())]  # headers of whatever is answered
         self.started = self.streaming = False  # the answer has begun, so its status stands; it comes in pieces
@@ -116,6 +118,15 @@ class Caller:
         with contextlib.suppress(OSError):  # the caller has gone
             await self.send({"type": "http.response.start", "status": status, "headers": headers})
             await self.send({"type": "http.response.body", "body": body})
+
+
+def params_of(scope: Scope) -> Mapping[str, str]:
+    """The parameters of a path that has some, and those of its query, each behind a question mark."""
+    given = scope.get("path_params")
+    if not given:
+        return {}
+    query = scope.get("query_string", b"")[:LONGEST_QUERY].decode("latin-1")
+    return {**given, **{f"?{name}": value for name, value in parse_qsl(query)}}
 
 
 def request_id_of(given: bytes) -> str:

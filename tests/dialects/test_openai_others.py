@@ -6,11 +6,23 @@ from typing import Any
 
 import pytest
 
-from proxy.dialects import Dialect, OpenAICompletions, OpenAIEmbeddings, OpenAIImages, Rerank
+from proxy.dialects import (
+    Dialect,
+    OpenAICompletions,
+    OpenAIEdits,
+    OpenAIEmbeddings,
+    OpenAIImages,
+    OpenAISpeech,
+    OpenAITranscriptions,
+    OpenAITranslations,
+    Rerank,
+    Upload,
+)
 from proxy.errors import BackendBroken, RequestError
 from tests.dialects.places import PLANT, check_place
 
 COMPLETIONS, EMBEDDINGS, IMAGES, RERANK = OpenAICompletions(), OpenAIEmbeddings(), OpenAIImages(), Rerank()
+SPEECH, TRANSCRIPTIONS, EDITS = OpenAISpeech(), OpenAITranscriptions(), OpenAIEdits()
 REQUESTS: list[tuple[Dialect, str, str, dict[str, Any]]] = [
     (COMPLETIONS, "prompt", "user", {"prompt": PLANT}),
     (COMPLETIONS, "prompt[1]", "user", {"prompt": ["a", PLANT]}),
@@ -113,3 +125,60 @@ def test_a_refused_completion_is_empty_and_says_why() -> None:
     refused = COMPLETIONS.refuse({"id": "c", "choices": [{"index": 0, "text": PLANT}], "usage": {"total_tokens": 3}}, "No.")
     assert refused["choices"] == [{"index": 0, "text": "", "finish_reason": "content_filter", "refusal": "No.", "logprobs": None}]
     assert (refused["id"], refused["usage"]) == ("c", {"total_tokens": 3})
+
+
+SOUND = Upload("a.wav", "audio/wav", b"RIFF")
+FORMS: list[tuple[Dialect, str, dict[str, Any], dict[str, int]]] = [
+    (TRANSCRIPTIONS, "prompt", {"file": SOUND, "prompt": PLANT}, {"audio": 1}),
+    (OpenAITranslations(), "prompt", {"file": SOUND, "prompt": PLANT, "response_format": "text"}, {"audio": 1}),
+    (EDITS, "prompt", {"image[]": [Upload("a.png", "image/png", b"P")] * 2, "prompt": PLANT}, {"image": 2}),
+    (EDITS, "user", {"image": Upload("a.png", "image/png", b"P"), "prompt": "a", "user": PLANT}, {"image": 1}),
+    (SPEECH, "input", {"input": PLANT, "voice": "alloy"}, {}),
+    (SPEECH, "instructions", {"input": "a", "instructions": PLANT}, {}),
+]
+
+
+@pytest.mark.parametrize(("dialect", "place", "fields", "counted"), FORMS, ids=lambda value: str(value)[:40])
+def test_a_text_beside_files_and_sounds_is_read(
+    dialect: Dialect, place: str, fields: dict[str, Any], counted: dict[str, int]
+) -> None:
+    """What files hold is counted, one by one."""
+    reading = dialect.read({"model": "m", **fields})
+    [index] = [i for i, segment in enumerate(reading.segments) if segment.text == PLANT]
+    assert reading.segments[index].place == place
+    assert reading.not_inspected == counted
+
+
+@pytest.mark.parametrize(
+    ("dialect", "fields", "param"),
+    [
+        (TRANSCRIPTIONS, {"file": "text"}, "file"),
+        (TRANSCRIPTIONS, {"file": SOUND, "stream": "true"}, "stream"),
+        (TRANSCRIPTIONS, {"file": SOUND, "response_format": "srt"}, "response_format"),
+        (EDITS, {"image": SOUND}, "prompt"),
+        (EDITS, {"image": SOUND, "prompt": "a", "stream": "true"}, "stream"),
+        (SPEECH, {}, "input"),
+        (SPEECH, {"input": "a", "stream_format": "sse"}, "stream_format"),
+    ],
+)
+def test_what_is_not_served_with_files_and_sounds_says_so(dialect: Dialect, fields: dict[str, Any], param: str) -> None:
+    """The error names the field."""
+    with pytest.raises(RequestError) as caught:
+        dialect.read({"model": "m", **fields})
+    assert caught.value.param == param
+
+
+def test_a_transcription_is_read_whole_and_its_parts_go_with_a_change() -> None:
+    """Words and segments repeat the text piece by piece, so that nothing could be found in them."""
+    payload = {"text": f"a {PLANT}", "words": [{"word": PLANT, "start": 0}], "segments": [{"text": PLANT}], "duration": 1.5}
+    reading = TRANSCRIPTIONS.read_answer(payload)
+    assert reading.places == ["text", "segments[0].text", "words[0].word"]
+    assert TRANSCRIPTIONS.redacted(payload, []) == []
+    assert TRANSCRIPTIONS.redacted(payload, reading.segments[:1]) == ["timestamps", "timestamps"]
+    assert (payload["words"], payload["segments"], payload["duration"]) == ([], [], 1.5)
+
+
+def test_speech_that_is_no_sound_is_broken() -> None:
+    """JSON is not what was asked for."""
+    with pytest.raises(BackendBroken):
+        SPEECH.read_answer({})

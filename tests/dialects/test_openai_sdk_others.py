@@ -9,6 +9,7 @@ from typing import Any
 
 import openai
 import pytest
+from starlette.responses import Response
 
 from tests.dialects.scripted import Script, scripted
 from tests.world import BLOCK, CARD, IBAN, MAIL, REDACT, WATCH, event, world
@@ -188,3 +189,62 @@ def test_an_error_of_the_backend_is_the_backends(tmp_path: Path) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         talk(tmp_path, lambda c: c.embeddings.create(model="m", input="a"), {}, REDACT)
     assert caught.value.response.headers["x-parapet-source"] == "backend"
+
+
+def test_speech_is_made_of_a_redacted_text(tmp_path: Path) -> None:
+    """The sound passes as it is, and is counted."""
+
+    async def say(client: openai.AsyncOpenAI) -> bytes:
+        answer = await client.audio.speech.create(model="m", voice="alloy", input=f"Call {MAIL}.")
+        return answer.content
+
+    sound, backend = talk(tmp_path, say, {"/audio/speech": lambda _: Response(b"ID3sound", media_type="audio/mpeg")}, REDACT)
+    assert sound == b"ID3sound"
+    assert backend.payloads[0]["input"] == "Call <EMAIL_ADDRESS>."
+    assert b'"audio":1' in (tmp_path / "record.jsonl").read_bytes()
+    with pytest.raises(openai.BadRequestError) as caught:
+        talk(tmp_path, lambda c: c.audio.speech.create(model="m", voice="alloy", input=IBAN), {}, BLOCK)
+    assert (caught.value.code, caught.value.param) == ("content_filter", "input")
+
+
+@pytest.mark.parametrize("kind", ["transcriptions", "translations"])
+def test_what_was_said_is_guarded_as_a_text(tmp_path: Path, kind: str) -> None:
+    """As JSON and as plain text; the prompt in the form is, too, and the file arrives as it was."""
+    said = f"My card is {CARD}, thanks."
+
+    def script(payload: bytes) -> Any:
+        if b"\r\n\r\ntext\r\n" in payload:
+            return Response(said, media_type="text/plain")
+        return {"text": said, "words": [{"word": "4111"}], "duration": 1.5}
+
+    async def say(client: openai.AsyncOpenAI) -> list[Any]:
+        api: Any = getattr(client.audio, kind)
+        file = ("a.wav", b"RIFFsound", "audio/wav")
+        return [
+            await api.create(model="m", file=file, prompt=f"by {MAIL}"),
+            await api.create(model="m", file=file, response_format="text"),
+        ]
+
+    (whole, text), backend = talk(tmp_path, say, {f"/audio/{kind}": script}, REDACT)
+    assert whole.text == "My card is <CREDIT_CARD>, thanks."
+    assert whole.model_extra["words"] == []
+    assert text == "My card is <CREDIT_CARD>, thanks."
+    assert b"RIFFsound" in backend.payloads[0]
+    assert b"by <EMAIL_ADDRESS>" in backend.payloads[0]
+    block = "policy: p\nrules:\n  - {id: a, check: pii, direction: completion, action: block, message: No.}\n"
+    with pytest.raises(openai.BadRequestError) as caught:
+        talk(tmp_path, say, {f"/audio/{kind}": script}, block)
+    assert (caught.value.code, caught.value.param) == ("content_filter", "text")
+
+
+def test_edits_of_images_are_guarded_by_their_prompt(tmp_path: Path) -> None:
+    """The images arrive as they were, and are counted."""
+
+    async def say(client: openai.AsyncOpenAI) -> Any:
+        files = [("a.png", b"\x89PNGone", "image/png"), ("b.png", b"\x89PNGtwo", "image/png")]
+        return await client.images.edit(model="m", image=files, prompt=f"Add {MAIL}.")
+
+    answer, backend = talk(tmp_path, say, {"/images/edits": lambda _: {"created": 1, "data": [{"b64_json": "AAAA"}]}}, REDACT)
+    assert answer.data[0].b64_json == "AAAA"
+    assert all(piece in backend.payloads[0] for piece in (b"\x89PNGone", b"\x89PNGtwo", b"Add <EMAIL_ADDRESS>."))
+    assert b'"image":3' in (tmp_path / "record.jsonl").read_bytes()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.core import Action
-from proxy.dialects import Dialect, OpenAICompletions, OpenAIResponses, Reading
+from proxy.dialects import Dialect, GeminiStreamed, OpenAICompletions, OpenAIResponses, Reading
 from proxy.engine import Guard
 from proxy.engine.rewriting import by_segment
 from proxy.streaming import GuardedStream
@@ -153,7 +153,49 @@ class Responses:
         return shown, False
 
 
-APIS: list[Api] = [Completions(), Responses()]
+class Gemini:
+    """Gemini: each candidate thinks, speaks, and calls a function at once."""
+
+    dialect: Dialect = GeminiStreamed()
+    places: Sequence[str] = tuple(f"candidates[{index}].content.parts[{part}].text" for index in range(2) for part in range(2))
+    done = False
+
+    def candidate(self, place: str, text: str, **more: Any) -> dict[str, Any]:
+        part = {"text": text, **({"thought": True} if "parts[0]" in place else {})}
+        return {"index": int(place[11]), "content": {"role": "model", "parts": [part]}, **more}
+
+    def whole(self, made: dict[str, str]) -> dict[str, Any]:
+        listed = []
+        for index in range(2):
+            thought, said = (made.get(self.places[2 * index + part], "") for part in range(2))
+            parts = [{"text": thought, "thought": True}, {"text": said}]
+            listed.append({"index": index, "content": {"role": "model", "parts": parts}, "finishReason": "STOP"})
+        return {"candidates": listed}
+
+    def events(self, made: dict[str, str], pieces: Pieces) -> list[dict[str, Any]]:
+        base = {"responseId": "r", "modelVersion": "g"}
+        inner = sorted(pieces, key=lambda piece: "parts[0]" not in piece[0])  # a model thinks before it speaks
+        events = [base | {"candidates": [self.candidate(place, text)], "usageMetadata": {"n": 1}} for place, text in inner]
+        ends = [{"index": int(index), "finishReason": "STOP"} for index in sorted({place[11] for place in made})]
+        return [*events, base | {"candidates": ends, "usageMetadata": {"totalTokenCount": 7}}]
+
+    def read(self, events: list[tuple[str, dict[str, Any]]]) -> tuple[dict[str, str], bool]:
+        shown: dict[str, str] = {}
+        finished: dict[int, str] = {}
+        for name, event in events:
+            assert name in ("", "message")
+            for candidate in event["candidates"]:
+                assert candidate["index"] not in finished, "something follows the end of a candidate"
+                for part in candidate.get("content", {}).get("parts", ()):
+                    place = f"candidates[{candidate['index']}].content.parts[{0 if part.get('thought') else 1}].text"
+                    shown[place] = shown.get(place, "") + part["text"]
+                if candidate.get("finishReason"):
+                    finished[candidate["index"]] = candidate["finishReason"]
+                    assert (candidate["finishReason"] == "SAFETY") == ("finishMessage" in candidate)
+        return {place: text for place, text in shown.items() if text}, "SAFETY" in finished.values()
+
+
+APIS: list[Api] = [Completions(), Responses(), Gemini()]
 NAMES = [api.dialect.name for api in APIS]
 
 
