@@ -117,6 +117,11 @@ COST = Board(
                 Panel(
                     "Held back", ("held_characters_p50", "held_characters_p99"), "Most characters of a stream held back at once."
                 ),
+                Panel(
+                    "Texts remembered",
+                    ("texts_remembered_share",),
+                    "Of the texts that a check was asked about, those that it knew.",
+                ),
                 Panel("Checks, p95", ("check_seconds_p95",), "Checks that share a pass have one time."),
                 Panel("Checks, mean", ("check_seconds_mean",), "Time of a check over the texts of a call."),
             ),
