@@ -19,7 +19,7 @@ from proxy.checks.credential_kinds import CATEGORIES, KINDS, Kind
 from proxy.checks.credential_proofs import BY_NAME, ENCODED, PROOFS
 from proxy.checks.expression import alphabet
 from proxy.checks.lookalikes import EXAMPLE_SCORE, JUDGED, REPEATED, counting, example
-from proxy.checks.screen import Expression, Screened
+from proxy.checks.screen import Expression, Screened, awaited
 from proxy.core import CheckKind, Finding
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Secrets:
         """The findings of `keys` in `text`, each depending on nothing but its match and the characters around it."""
         found: dict[tuple[str, int, int], Finding] = {}
         for key in keys:
+            awaited()
             for kind, pattern in self.kinds.get(key, ()):
                 for finding in self.findings(text, kind, pattern):
                     known = found.get(place := (key, finding.start, finding.end))

@@ -19,7 +19,7 @@ from proxy.checks import context
 from proxy.checks.backtracking import bounded
 from proxy.checks.listed import Listed, listed
 from proxy.checks.recognizers import presidio
-from proxy.checks.screen import Expression, Screened
+from proxy.checks.screen import Expression, Screened, awaited
 from proxy.checks.validations import VALIDATIONS
 from proxy.core import CheckKind, Finding
 from proxy.errors import CheckTimeout, ExpressionError
@@ -157,6 +157,7 @@ class Custom:
         found: dict[tuple[str, int, int], Finding] = {}
         try:
             for row in map(self.sought.__getitem__, keys):
+                awaited()
                 left = max(until - time.monotonic(), 0.001)
                 for match in row.compiled.finditer(text, concurrent=True, timeout=left):
                     start, end = match.span()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -10,6 +12,7 @@ from proxy.checks.screen import Expression
 
 REACH = 512  # no entity that these recognizers know is longer; a longer match is a run of letters without spaces
 DIGIT = re.compile(r"\d")
+PLUS = frozenset("+＋")
 LISTED = 7  # the digits that a phone number in a long list has at least
 REGIONS = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")  # Presidio's own choice
 AREA = re.compile(r"(?:1[-. ])?(?:\([2-9]\d\d\) ?|[2-9]\d\d([-. ]))[2-9]\d\d[-. ]\d{4}(?!\d)")  # the North American plan
@@ -68,6 +71,45 @@ def numbers_alone(text: str) -> str:
         done = found.end()
     parts.append(DIGIT.sub("\n", text[done:]))
     return "".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A phone number in a text, and its country."""
+
+    start: int
+    end: int
+    region: str | None
+
+
+def numbers(text: str, regions: Sequence[str]) -> Iterator[Number]:
+    """Valid numbers of the regions, and possible ones of all countries, in a text that has been through `numbers_alone`.
+
+    Each run of digits is read by itself, and once where it occurs again; what one reading takes as a whole is not read for other
+    regions. phonenumbers takes 0.1 to 0.3 ms for each region.
+    """
+    known: dict[str, list[Number]] = {}
+    for found in number_form().finditer(text):
+        start = max(0, found.start() - 1)
+        piece = DIGIT.sub("\n", text[start : found.start()]) + found[0] + DIGIT.sub("\n", text[found.end() : found.end() + 2])
+        if piece not in known:
+            known[piece] = list(readings(piece, regions))
+        for number in known[piece]:
+            yield Number(number.start + start, number.end + start, number.region)
+
+
+def readings(piece: str, regions: Sequence[str]) -> Iterator[Number]:
+    """The numbers that phonenumbers reads in a piece of text, until one of them has all of its digits."""
+    import phonenumbers  # noqa: PLC0415 - a large package
+
+    places = [match.start() for match in DIGIT.finditer(piece)]
+    valid, possible = phonenumbers.Leniency.VALID, phonenumbers.Leniency.POSSIBLE
+    whole: tuple[tuple[str | None, int], ...] = ((None, possible),) if PLUS & set(piece) else ()
+    for region, leniency in (*whole, *((region, valid) for region in regions)):
+        for match in phonenumbers.PhoneNumberMatcher(piece, region, leniency=leniency):
+            yield Number(match.start, match.end, phonenumbers.region_code_for_number(match.number) or region)
+            if match.start <= places[0] and match.end > places[-1]:
+                return
 
 
 def unspaced_numbers(run: str) -> str:

@@ -18,7 +18,7 @@ from proxy.checks.names import FOUND, NAMES, named
 from proxy.checks.phones import REACH, numbers_alone
 from proxy.checks.recognizers import ENTITIES as PATTERNED
 from proxy.checks.recognizers import HOMES, INTERNATIONAL, LOCALES, expressions, presidio, recognizers, usual
-from proxy.checks.screen import Screened
+from proxy.checks.screen import Screened, awaited
 from proxy.classifier import Classifiers
 from proxy.core import Check, CheckKind, Finding
 from proxy.errors import CheckTimeout
@@ -99,6 +99,7 @@ class Pii:
         """What the recognizers `keys` find in `text`."""
         found: list[Finding] = []
         for key in keys:
+            awaited()
             recognizer = self.recognizers[key]
             read = text if getattr(recognizer, "patterns", None) else numbers_alone(text)
             begun = time.monotonic()

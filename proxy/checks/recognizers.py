@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from proxy.checks import validations
-from proxy.checks.phones import REGIONS, phone_expression
+from proxy.checks.phones import REGIONS, numbers, phone_expression
 from proxy.checks.screen import Expression
 
 LOCAL = 256  # characters before the @ of an e-mail address; RFC 5321 allows 64
@@ -262,18 +262,15 @@ def offline_email() -> Any:
 
 def international_phone(regions: Sequence[str]) -> Any:
     """Presidio's phone recognizer, which also takes a number with a country's code for one that nobody has yet."""
-    import phonenumbers  # noqa: PLC0415 - a large package
     from presidio_analyzer import EntityRecognizer  # noqa: PLC0415 - a second to import
     from presidio_analyzer.predefined_recognizers import PhoneRecognizer  # noqa: PLC0415 - the same
 
     class InternationalPhoneRecognizer(PhoneRecognizer):
         """Valid numbers of the regions, and possible ones of all countries."""
 
-        def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[Any]:
-            found, result = super().analyze(text, entities, nlp_artifacts), cast("Any", self._get_recognizer_result)
-            if "+" in text or "\uff0b" in text:
-                possible = phonenumbers.PhoneNumberMatcher(text, None, leniency=phonenumbers.Leniency.POSSIBLE)
-                found += [result(match, text, match.number.country_code, nlp_artifacts) for match in possible]
+        def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[Any]:  # noqa: ARG002 - its signature
+            result = cast("Any", self._get_recognizer_result)
+            found = [result(number, text, number.region, nlp_artifacts) for number in numbers(text, self.supported_regions)]
             return list(EntityRecognizer.remove_duplicates(found))
 
     context = [*PhoneRecognizer.CONTEXT, *PHONE_WORDS]

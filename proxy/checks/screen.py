@@ -21,6 +21,7 @@ from proxy.errors import CheckError, CheckTimeout
 
 CONTEXT = 120  # characters before a match that its findings may depend on: as much is kept of a text that streams
 LARGE = 2048  # a text held back beyond this is looked at again only when it has grown by an eighth: work stays linear
+HUGE = 32768  # beyond this, by a half: nobody reads a run of so many characters as it comes
 BLOCK = 4096  # a text longer than twice this is read as one that streams: what is confirmed is the surroundings of a match
 TRIES = 8  # places that are tried, from the end, when the window of a text that streams is moved on
 
@@ -131,6 +132,12 @@ class Opening:
             self.finding = length
 
 
+def awaited() -> None:
+    """Raises CheckTimeout when nobody waits any more for what a text holds."""
+    if time.monotonic() > DEADLINE.get():
+        raise CheckTimeout("nobody waits any more for what this text holds")
+
+
 class Screened:
     """Several pattern checks as one Check, behind one screen."""
 
@@ -147,8 +154,7 @@ class Screened:
     def __call__(self, segments: Sequence[Segment]) -> list[Report]:
         reports = []
         for segment in segments:
-            if time.monotonic() > DEADLINE.get():
-                raise CheckTimeout("nobody waits any more for what these texts hold")
+            awaited()
             reports.append(self.whole(segment.text))
         return reports
 
@@ -178,8 +184,7 @@ class Screened:
         starts = range(0, len(text), BLOCK)
         reports = []
         for start in starts:
-            if time.monotonic() > DEADLINE.get():
-                raise CheckTimeout("nobody waits any more for what this text holds")
+            awaited()
             reports.append(watch.push(text[start : start + BLOCK], end=start == starts[-1]))
         failures = dict.fromkeys(failure for report in reports for failure in report.failures)
         return Report([finding for report in reports for finding in report.findings], len(text), list(failures))
@@ -227,7 +232,8 @@ class ScreenedWatch:
         """Take more of the text."""
         self.fresh.append(text)
         self.size += len(text)
-        if not end and self.size - self.bound > LARGE and self.size - self.seen < self.size >> 3:
+        held = self.size - self.bound
+        if not end and held > LARGE and self.size - self.seen < self.size >> (1 if held > HUGE else 3):
             return Report((), self.reported)
         self.window = window = "".join((self.window, *self.fresh))
         self.fresh.clear()
