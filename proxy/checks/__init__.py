@@ -8,6 +8,7 @@ from typing import Protocol
 from proxy.checks import bias, credentials, custom, desk, guard_model, judged, misuse, nemo, own, pii, services
 from proxy.checks import copyright as works
 from proxy.checks.judged import Judged
+from proxy.checks.plugged import Catalogue
 from proxy.checks.screen import PatternCheck, Screened
 from proxy.classifier import Classifiers, Meter, Silent
 from proxy.core import Check, CheckKind, Outside
@@ -43,7 +44,7 @@ def catalogue(
         custom.KIND,
         nemo.kind(outside, meter),
     )
-    return {kind.name: kind for kind in kinds}
+    return Catalogue({kind.name: kind for kind in kinds}, meter)
 
 
 CATALOGUE = catalogue()  # under default settings: nothing is read or loaded before a rule needs it

@@ -105,7 +105,15 @@ class Rails:
             return [()]
         failed: list[str] = []
         FAILED.set(failed)
-        text, rail = await self.runners[side].judge(question.text)
+        try:
+            text, rail = await self.runners[side].judge(question.text)
+        except (CheckError, TimeoutError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - its runtime, its actions, or the model that they asked
+            kind = (
+                CheckError if type(error).__name__ == "LLMCallException" else CheckDeclined
+            )  # a model's failure is not the text's
+            raise kind(f"the rails failed ({type(error).__name__})") from None
         if failed:
             raise CheckDeclined("an action of the rails failed")
         if rail:

@@ -236,7 +236,11 @@ def _compiled(
 def _options(
     document: yamlfile.Document, index: int, check: str, options: dict[str, Any], catalogue: Catalogue, found: list[Problem]
 ) -> BaseModel | None:
-    kind = catalogue.get(check)
+    try:
+        kind = catalogue.get(check)
+    except ParapetError as error:
+        found.append(document.problem(("rules", index, "check"), str(error)))
+        return None
     if kind is None:
         found.append(document.problem(("rules", index, "check"), yamlfile.unknown("check", check, catalogue)))
         return None
