@@ -127,7 +127,7 @@ def test_what_gives_no_answer_acts_by_on_error(on_error: str, action: Action) ->
     async def main() -> list[Verdict]:
         guard = made.guard("", "m")
         first = asyncio.create_task(guard.judge("prompt", [Segment("one", "user")]))
-        while not judged.worker.working or judged.worker.waiting:
+        while not judged.worker.working or judged.worker.waiting:  # noqa: ASYNC110 - a worker tells nobody when it has begun
             await asyncio.sleep(0.001)
         others = (guard.judge("prompt", [Segment(text, "user")]) for text in ("two " * 60, "three"))
         return await asyncio.gather(first, *others)
