@@ -35,6 +35,12 @@ def ratio(above: str, below: str) -> str:
     return f"{above} / ({below} > 0)"
 
 
+def part(metric: str, labels: str, by: str = "") -> str:
+    """The part of a rate that has these labels; 0 where none has."""
+    whole = rate(metric, by=by)
+    return f"({rate(metric, labels, by)} or 0 * {whole}) / ({whole} > 0)"
+
+
 GPU = "only a classifier on a GPU takes its memory"
 HISTORY = "needs a day or more of history; the rules' own tests have it"
 
@@ -90,8 +96,7 @@ QUERIES: dict[str, Query] = {
         ratio(rate("parapet_check_seconds_sum", by="check"), rate("parapet_check_seconds_count", by="check")), "{{check}}", "s"
     ),
     "texts_remembered_share": Query(
-        'sum by (check) (rate(parapet_remembered_texts_total{result="cached"}[$__rate_interval]))'
-        " / sum by (check) (rate(parapet_remembered_texts_total[$__rate_interval]))",
+        part("parapet_remembered_texts_total", 'result="cached"', "check"),
         "{{check}}",
         "percentunit",
     ),
@@ -99,14 +104,12 @@ QUERIES: dict[str, Query] = {
         rate("parapet_classifier_windows_total", by="classifier, result"), "{{classifier}}: {{result}}", "ops"
     ),
     "windows_remembered_share": Query(
-        'sum by (classifier) (rate(parapet_classifier_windows_total{result="cached"}[$__rate_interval]))'
-        " / sum by (classifier) (rate(parapet_classifier_windows_total[$__rate_interval]))",
+        part("parapet_classifier_windows_total", 'result="cached"', "classifier"),
         "{{classifier}}",
         "percentunit",
     ),
     "screen_cleared_share": Query(
-        'sum(rate(parapet_classifier_screened_total{result="cleared"}[$__rate_interval]))'
-        " / sum(rate(parapet_classifier_screened_total[$__rate_interval]))",
+        part("parapet_classifier_screened_total", 'result="cleared"'),
         "cleared by the screen",
         "percentunit",
     ),
