@@ -6,13 +6,17 @@ import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import orjson
 
 from bench import report
-from bench.measure import Plan, Scenario, measure
+from bench.chart import chart
+from bench.measure import Kind, Plan, Scenario, measure
 from bench.systems import GROUPS, SYSTEMS, chosen
 
+KINDS = get_args(Kind)
+_OPEN = 256  # connections at most of an open loop
 _QUICK = 16  # at once, where --quick looks at one load of each kind only
 
 
@@ -35,6 +39,13 @@ def _concurrency(words: str) -> tuple[int, ...]:
     return numbers
 
 
+def _kinds(words: str) -> tuple[Kind, ...]:
+    found = tuple(kind for kind in KINDS if kind in words.split(","))
+    if len(found) != len(words.split(",")):
+        raise ValueError(f"expected kinds of {', '.join(KINDS)}")
+    return found
+
+
 def _parser() -> argparse.ArgumentParser:
     table = "\n".join(f"  {system.name:<20}{system.about}" for system in SYSTEMS)
     groups = "\n".join(f"  {name:<20}{', '.join(members)}" for name, members in GROUPS.items())
@@ -50,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--streams", type=int, help=f"streams a load, and two a connection at least ({FULL.streams})")
     parser.add_argument("--rounds", type=int, help=f"how often each load goes to each system ({FULL.rounds})")
     parser.add_argument("--concurrency", type=_concurrency, metavar="N,N", help="so many at once (1,16,64)")
+    parser.add_argument(
+        "--kinds", type=_kinds, default=("calls", "streams"), metavar="KIND,KIND", help=f"of {', '.join(KINDS)} (calls,streams)"
+    )
+    parser.add_argument("--rate", type=float, default=20.0, help="calls a second of the kind paced, an open loop (20)")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw CPU a call there, as SVG")
     parser.add_argument("--quick", action="store_true", help=f"only {_QUICK} at once, and less of it: half a minute")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser
@@ -60,13 +76,14 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     calls, streams = arguments.calls or size.calls, arguments.streams or size.streams
     numbers = arguments.concurrency or ((_QUICK,) if arguments.quick else (1, 16, 64))
     several = [number for number in numbers if number > 1] or numbers  # one stream at a time is mostly waiting
-    return Plan(
-        (
-            *(Scenario("calls", number, calls) for number in numbers),
-            *(Scenario("streams", number, max(streams, 2 * number)) for number in several),
-        ),
-        arguments.rounds or size.rounds,
-    )
+    loads: dict[str, list[Scenario]] = {
+        "calls": [Scenario("calls", number, calls) for number in numbers],
+        "streams": [Scenario("streams", number, max(streams, 2 * number)) for number in several],
+        "paced": [Scenario("paced", _OPEN, calls, arguments.rate)],
+        "day": [Scenario("day", _QUICK, calls)],
+    }
+    chosen = [scenario for kind in arguments.kinds for scenario in loads[kind]]
+    return Plan(tuple(chosen), arguments.rounds or size.rounds)
 
 
 def main() -> int:
@@ -79,6 +96,8 @@ def main() -> int:
         parser.error(f"--systems: {problem}")
     measured = measure(systems, _plan(arguments), lambda line: print(line, file=sys.stderr, flush=True))
     print(report.text(measured))
+    if arguments.chart:
+        arguments.chart.write_text(chart(report.rows(measured)), encoding="utf-8")
     if arguments.json:
         arguments.json.write_bytes(orjson.dumps(report.figures(measured), option=orjson.OPT_INDENT_2))
     return 0 if report.sound(measured) else 1

@@ -1,4 +1,8 @@
-"""A load generator for the loopback: so many calls, so many at once, over kept connections, and how long each took."""
+"""A load generator for the loopback, over kept connections: so many calls at once, or so many a second, and how long each took.
+
+In the open loop calls are due at fixed times, whatever becomes of those before, and the time of a call begins when it was due: a
+system that stalls does not stall its own measurement (what Gil Tene calls coordinated omission).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ _EVENT = b"\ndata:"  # JSON escapes its line ends, so no text can look like this
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call; times are in seconds from the moment its bytes were written."""
+    """One call; times are in seconds from the moment its bytes were written, or were due in an open loop."""
 
     status: int  # 0: the connection was lost, could not be made, or the load's patience ran out
     seconds: float
@@ -28,17 +32,22 @@ class Call:
     gap: float  # the longest wait between two reads of the body
     size: int  # bytes of the body
     events: int  # server-sent events in it
+    number: int = 0  # of its body
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to send: each body once, in order, over `connections` that each wait for an answer before their next call."""
+    """What to send: each body once, in order, over `connections` that each wait for an answer before their next call.
+
+    With a `rate`, calls begin at that many a second, over as many connections as it takes, `connections` at most.
+    """
 
     url: str
     bodies: Sequence[bytes]
     connections: int = 1
     seconds: float = 120.0  # no call begins later than this
     patience: float = 30.0  # seconds after which a call is given up
+    rate: float = 0.0  # calls a second, in an open loop; 0: the loop is closed
     ramp: float = 0.0  # seconds over which the connections begin, one after the other
     headers: Mapping[str, str] = field(default_factory=dict)
     keep: int = 8  # so many good answers are kept, to be looked at afterwards
@@ -61,8 +70,8 @@ class Outcome:
 class _Exchange:
     """One call on the wire: takes what the parser reads, and ends in a `Call`."""
 
-    def __init__(self, done: asyncio.Future[Call], *, keep: bool) -> None:
-        self._done, self._keep = done, keep
+    def __init__(self, done: asyncio.Future[Call], number: int, *, keep: bool, due: float = 0.0) -> None:
+        self._done, self._number, self._keep = done, number, keep
         self._parser = httptools.HttpResponseParser(self)
         self._first = self._text = self._gap = 0.0
         self._size = self._events = 0
@@ -70,7 +79,7 @@ class _Exchange:
         self._tail = b"\n"
         self.body: list[bytes] = []
         self.closes = False
-        self._began = self._now = time.perf_counter()
+        self._began = self._now = due or time.perf_counter()
 
     def feed(self, data: bytes) -> None:
         now = time.perf_counter()
@@ -107,7 +116,7 @@ class _Exchange:
     def _finish(self, status: int) -> None:
         if not self._done.done():
             took = time.perf_counter() - self._began
-            call = Call(status, took, self._first or took, self._text or took, self._gap, self._size, self._events)
+            call = Call(status, took, self._first or took, self._text or took, self._gap, self._size, self._events, self._number)
             self._done.set_result(call)
 
 
@@ -158,19 +167,47 @@ class _Run:
         self._answers: list[bytes] = []
 
     async def __call__(self) -> Outcome:
+        if self._load.rate:
+            return await self._open_loop()
         wires = [await self._connect() for _ in range(self._load.connections)]
         began = time.perf_counter()
         deadline = began + self._load.seconds
         await asyncio.gather(*(self._work(wire, place, deadline) for place, wire in enumerate(wires)))
         return Outcome(tuple(self._calls), time.perf_counter() - began, tuple(self._answers))
 
-    def _compose(self) -> Iterator[bytes]:
+    async def _open_loop(self) -> Outcome:
+        """Calls at a fixed rate; one that finds no connection free waits, and its time runs."""
+        free: asyncio.Queue[_Wire] = asyncio.Queue()
+        for _ in range(self._load.connections):
+            free.put_nowait(_Wire())
+        began = time.perf_counter()
+        calls: set[asyncio.Task[None]] = set()
+        for place, (number, message) in enumerate(self._messages):
+            due = began + place / self._load.rate
+            if due > began + self._load.seconds:
+                break
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            task = asyncio.create_task(self._due(free, number, message, due))
+            calls.add(task)
+            task.add_done_callback(calls.discard)
+        await asyncio.gather(*calls)
+        while not free.empty():
+            free.get_nowait().close()
+        return Outcome(tuple(self._calls), time.perf_counter() - began, tuple(self._answers))
+
+    async def _due(self, free: asyncio.Queue[_Wire], number: int, message: bytes, due: float) -> None:
+        wire = await free.get()
+        if not wire.open:
+            wire = await self._connect()
+        free.put_nowait(await self._call(wire, number, message, due))
+
+    def _compose(self) -> Iterator[tuple[int, bytes]]:
         host = f"{self._address.host}:{self._address.port}"
         headers = {"host": host, "content-type": "application/json", "accept": "*/*"} | dict(self._load.headers)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"POST {self._address.path} HTTP/1.1\r\n{lines}".encode()
-        for body in self._load.bodies:
-            yield head + b"content-length: %d\r\n\r\n" % len(body) + body
+        for number, body in enumerate(self._load.bodies):
+            yield number, head + b"content-length: %d\r\n\r\n" % len(body) + body
 
     async def _connect(self) -> _Wire:
         try:
@@ -181,17 +218,17 @@ class _Run:
 
     async def _work(self, wire: _Wire, place: int, deadline: float) -> None:
         await asyncio.sleep(self._load.ramp * place / self._load.connections)
-        for message in self._messages:
+        for number, message in self._messages:
             if time.perf_counter() > deadline:
                 break
             if not wire.open:
                 wire = await self._connect()
-            wire = await self._call(wire, message)
+            wire = await self._call(wire, number, message)
         wire.close()
 
-    async def _call(self, wire: _Wire, message: bytes) -> _Wire:
+    async def _call(self, wire: _Wire, number: int, message: bytes, due: float = 0.0) -> _Wire:
         done: asyncio.Future[Call] = self._loop.create_future()
-        exchange = _Exchange(done, keep=len(self._answers) < self._load.keep)
+        exchange = _Exchange(done, number, keep=len(self._answers) < self._load.keep, due=due)
         giving_up = self._loop.call_later(self._load.patience, wire.close)
         wire.write(message, exchange)
         call = await done

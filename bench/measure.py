@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import sys
@@ -17,22 +18,23 @@ from typing import Literal
 import orjson
 import uvloop
 
-from bench import backend, load, processes, texts
+from bench import backend, load, peers, processes, texts
 from bench.systems import BACKEND, ROOT, SYSTEMS, System
 
 _SETTLE = 0.05  # seconds for what a system does after its last answer
 _STREAM_SECONDS = backend.PACE * texts.ANSWER_TOKENS
 
-Kind = Literal["calls", "streams"]
+Kind = Literal["calls", "streams", "paced", "day"]  # paced: calls in an open loop; day: conversations that resend their history
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One load: `count` calls or streams, `connections` at once."""
+    """One load: `count` calls or streams, `connections` at once, or `rate` a second in an open loop."""
 
     kind: Kind
     connections: int
     count: int
+    rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,9 @@ class Sample:
     first: float  # median to the first byte of the body
     gap: float  # median of the longest wait within a stream
     rss: int
-    failed: int  # calls that were not answered with 200
+    failed: int  # calls that were not answered with 200, but for those that should be stopped
     changed: int  # answers, of those looked at, whose text is not the backend's or whose stream has no [DONE]
+    stopped: float = math.nan  # of the calls that should be stopped, the share that were not answered with 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Measured:
     samples: tuple[Sample, ...]
 
 
+WARMING = (Scenario("calls", 16, 320), Scenario("streams", 16, 16))
 Tell = Callable[[str], None]
 
 
@@ -109,9 +113,13 @@ def _start(name: str, running: processes.Running) -> Start:
 def _started(system: System, above: Path, address: str) -> AbstractContextManager[processes.Running]:
     folder = above / system.name
     folder.mkdir()
-    port = processes.free_port()
+    port, spare = processes.free_port(), processes.free_port()
     given = {"python": sys.executable, "port": str(port), "backend": address, "folder": str(folder), "root": str(ROOT)}
+    given |= {"peers": str(peers.FOLDER), "spare": str(spare)}
+    if system.peer and not peers.ready(system.peer):
+        raise processes.StartError(f"it is not set up: python -m bench.peers {system.peer}")
     for name, source in system.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(Template(source).substitute(given))
     env = {name: value for name, value in os.environ.items() if not name.startswith("PARAPET_")}
     env |= {"PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
@@ -123,6 +131,7 @@ def _started(system: System, above: Path, address: str) -> AbstractContextManage
         log=folder / "log.txt",
         env=env,
         probe=texts.chats("ready", 1, stream=False)[0],
+        headers={name: Template(value).substitute(given) for name, value in system.headers.items()},
         patience=system.patience,
     )
 
@@ -139,20 +148,32 @@ class _Bench:
         names = list(self._up)
         for name in names:
             self._tell(f"warming up {name}")
-            for scenario in (Scenario("calls", 16, 320), Scenario("streams", 16, 16)):
+            for scenario in filter(self._fits(name), WARMING):
                 self._sample(name, scenario, -1)
         for turn in range(self._plan.rounds):
             shift = turn % len(names)
             for scenario in self._plan.scenarios:
                 for name in names[shift:] + names[:shift]:
+                    if not self._fits(name)(scenario):
+                        continue
                     self._tell(f"round {turn + 1} of {self._plan.rounds}: {scenario.connections} {scenario.kind} at once, {name}")
                     yield self._sample(name, scenario, turn)
 
     def _sample(self, name: str, scenario: Scenario, turn: int) -> Sample:
         streams = scenario.kind == "streams"
-        bodies = texts.chats(f"{turn} {scenario}", scenario.count, stream=streams)
+        turns = turns_of(scenario, f"{turn} {scenario}")
+        bodies = [each.body for each in turns]
         ramp = _STREAM_SECONDS if streams else 0.0
-        sent = load.Load(self._up[name].url, bodies, scenario.connections, seconds=self._plan.seconds, ramp=ramp)
+        running = self._up[name]
+        sent = load.Load(
+            running.url,
+            bodies,
+            scenario.connections,
+            seconds=self._plan.seconds,
+            rate=scenario.rate,
+            ramp=ramp,
+            headers=running.headers,
+        )
         before, upstream_before = self._usage(name), self._usage(BACKEND)
         outcome = uvloop.run(load.send(sent))
         time.sleep(_SETTLE)
@@ -172,12 +193,30 @@ class _Bench:
             first=statistics.median([call.first for call in good] or [float("nan")]),
             gap=statistics.median([call.gap for call in good] or [float("nan")]),
             rss=after.rss,
-            failed=len(outcome.calls) - len(good),
+            failed=sum(call.status != 200 and not turns[call.number].stop for call in outcome.calls),
+            stopped=share_of([call.status != 200 for call in outcome.calls if turns[call.number].stop]),
             changed=sum(said(answer) not in self._script for answer in outcome.answers),
         )
 
+    def _fits(self, name: str) -> Callable[[Scenario], bool]:
+        """Which loads a system can take."""
+        streams = next(system.streams for system in SYSTEMS if system.name == name)
+        return lambda scenario: streams or scenario.kind != "streams"
+
     def _usage(self, name: str) -> processes.Usage:
         return processes.usage(self._up[name].pid)
+
+
+def turns_of(scenario: Scenario, seed: str) -> list[texts.Turn]:
+    """What a load sends."""
+    if scenario.kind == "day":
+        return texts.day(seed, scenario.count)
+    return [texts.Turn(body) for body in texts.chats(seed, scenario.count, stream=scenario.kind == "streams")]
+
+
+def share_of(found: Sequence[bool]) -> float:
+    """How many of them hold; not a number where there are none."""
+    return sum(found) / len(found) if found else float("nan")
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +30,7 @@ class Running:
     pid: int
     url: str
     seconds: float  # from its start to its first good answer
+    headers: Mapping[str, str] = field(default_factory=dict)  # that its calls need
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,15 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], url: str, *, folder: Path, log: Path, env: Mapping[str, str], probe: bytes, patience: float
+    command: Sequence[str],
+    url: str,
+    *,
+    folder: Path,
+    log: Path,
+    env: Mapping[str, str],
+    probe: bytes,
+    patience: float,
+    headers: Mapping[str, str] = {},
 ) -> Iterator[Running]:
     """Starts `command` in `folder`, waits until a POST of `probe` to `url` is answered with 200, and ends it in the end.
 
@@ -99,22 +108,22 @@ def running(
         began = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=out, start_new_session=True)
     try:
-        while not _answers(url, probe):
+        while not _answers(url, probe, headers):
             if process.poll() is not None:
                 raise StartError(f"it ended with status {process.returncode}{_last_line(log)}")
             if time.perf_counter() - began > patience:
                 raise StartError(f"it gave no answer within {patience:g} s{_last_line(log)}")
             time.sleep(0.01)
-        yield Running(process.pid, url, time.perf_counter() - began)
+        yield Running(process.pid, url, time.perf_counter() - began, headers)
     finally:
         _end(process)
 
 
-def _answers(url: str, probe: bytes) -> bool:
+def _answers(url: str, probe: bytes, headers: Mapping[str, str]) -> bool:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
     try:
-        connection.request("POST", parts.path, probe, {"content-type": "application/json"})
+        connection.request("POST", parts.path, probe, {"content-type": "application/json", **headers})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
+from bench import peers
 from bench.measure import Kind, Measured, Sample, Scenario
 from bench.systems import BACKEND, BASELINE
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """How many times the CPU of the bare relay a system may use, `connections` at once."""
+    """How many times the CPU of another system a system may use, `connections` at once."""
 
     system: str
     kind: Kind
     connections: int
     limit: float
     words: str
+    against: str = BASELINE
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many times as many calls a second a system must serve as another one, or as itself under another load."""
+
+    system: str
+    kind: Kind
+    connections: int
+    least: float
+    against: str
+    against_connections: int
 
 
 TARGETS = (
     Target("parapet-no-policy", "calls", 16, 1.6, "calls, no policy"),
     Target("parapet-baseline", "calls", 16, 3.0, "calls, pii and secrets both directions"),
     Target("parapet-baseline", "streams", 16, 2.0, "streams, pii and secrets both directions"),
+    Target("parapet-all", "calls", 16, 5.0, "calls, all families"),
+    Target("parapet-all", "streams", 16, 2.5, "streams, all families"),
+    Target("parapet-all", "calls", 16, 1 / 10, "calls, all families", "litellm"),
+    Target("parapet-all", "calls", 16, 1 / 2, "calls, all families", "portkey-guard"),
+    Target("parapet-all", "calls", 16, 1 / 15, "calls, all families", "llm-guard"),
+    Target("parapet-all", "calls", 16, 1 / 15, "calls, all families", "nemo-rails"),
+)
+PACES = (
+    Pace("parapet-all", "day", 16, 3.0, "litellm", 16),
+    Pace("parapet-all", "calls", 64, 0.95, "parapet-all", 16),
 )
 
 
@@ -66,6 +91,7 @@ class Row:
     rss: float  # megabytes, the largest
     failed: int
     changed: int
+    stopped: Spread  # of the calls that should be stopped, the share that were
 
 
 def rows(measured: Measured) -> list[Row]:
@@ -102,14 +128,17 @@ def _row(samples: Sequence[Sample], baseline: Sequence[Sample] | None, direct: S
         rss=max(sample.rss for sample in samples) / 2**20,
         failed=sum(sample.failed for sample in samples),
         changed=sum(sample.changed for sample in samples),
+        stopped=over(lambda sample: sample.stopped),
     )
 
 
-_HEAD = ("system", "load", "CPU us", "x relay", "per s", "p50 ms", "p99 ms", "added ms", "gap ms", "RSS MB", "wrong")
+_HEAD = ("system", "load", "CPU us", "x relay", "per s", "p50 ms", "p99 ms", "added ms", "gap ms", "RSS MB", "stopped", "wrong")
 _LEGEND = (
     "CPU us: user and system time of all processes of the system, a call or a token of a stream: median (lowest-highest round).",
     "x relay: CPU beside the bare relay in the same round. p50, p99: of a call; of a stream up to its first text.",
     "added: p50 beside the backend called directly. gap: the longest wait within a stream, median; its tokens come 5 ms apart.",
+    "N a second: an open loop, calls begin at that rate whatever becomes of others, and their time runs from when they were due.",
+    "stopped: of the calls of a day that should be stopped, those that were; whoever redacts instead answers them.",
     "wrong: calls not answered with 200, and answers (8 of each load are looked at) whose text is not the backend's.",
 )
 
@@ -121,7 +150,7 @@ def table(found: Sequence[Row]) -> str:
         streams = row.scenario.kind == "streams"
         lines.append((
             row.system,
-            f"{row.scenario.connections} {row.scenario.kind}",
+            load_of(row.scenario),
             row.cpu.text(1),
             "" if row.system == BACKEND else row.ratio.text(2),
             f"{row.rate.median:,.0f}",
@@ -130,9 +159,15 @@ def table(found: Sequence[Row]) -> str:
             f"{row.added.median:+.2f}",
             f"{row.gap.median:.1f}" if streams else "",
             f"{row.rss:.0f}",
+            "" if math.isnan(row.stopped.median) else f"{row.stopped.median:.0%}",
             str(row.failed + row.changed),
         ))  # fmt: skip
     return aligned(lines)
+
+
+def load_of(scenario: Scenario) -> str:
+    """A load in words."""
+    return f"{scenario.rate:g} a second" if scenario.rate else f"{scenario.connections} {scenario.kind}"
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:
@@ -149,16 +184,38 @@ def _lean(lean: Callable[[str, int], str], cell: str, width: int) -> str:
 
 def verdicts(found: Sequence[Row]) -> list[str]:
     """For each target PASS or MISS, or why it cannot be told."""
-    said = []
-    for target in TARGETS:
-        asked = (target.system, target.kind, target.connections)
-        row = next((row for row in found if (row.system, row.scenario.kind, row.scenario.connections) == asked), None)
-        claim = f"{target.words}, {target.connections} at once: CPU at most {target.limit:g} x the bare relay"
-        if row is None or row.failed or row.changed:
-            said.append(f"----  {claim}: {'not measured' if row is None else 'not all answers were right'}")
-        else:
-            said.append(f"{'PASS' if row.ratio.median <= target.limit else 'MISS'}  {claim}: {row.ratio.text(2)}")
-    return said
+    return [*(verdict(target, found) for target in TARGETS), *(paced(pace, found) for pace in PACES)]
+
+
+def verdict(target: Target, found: Sequence[Row]) -> str:
+    """One target."""
+    row = at(found, target.system, target.kind, target.connections)
+    other = at(found, target.against, target.kind, target.connections)
+    whom = "the bare relay" if target.against == BASELINE else target.against
+    claim = f"{target.words}, {target.connections} at once: CPU at most {target.limit:.3g} x {whom}"
+    if row is None or row.failed or row.changed or (other is None and target.against != BASELINE):
+        return f"----  {claim}: {'not all answers were right' if row and (row.failed or row.changed) else 'not measured'}"
+    if target.against == BASELINE or other is None:
+        return f"{'PASS' if row.ratio.median <= target.limit else 'MISS'}  {claim}: {row.ratio.text(2)}"
+    ratio = row.cpu.median / other.cpu.median
+    return f"{'PASS' if ratio <= target.limit else 'MISS'}  {claim}: {ratio:.3f}"
+
+
+def paced(pace: Pace, found: Sequence[Row]) -> str:
+    """One target of calls a second."""
+    row, other = at(found, pace.system, pace.kind, pace.connections), at(found, pace.against, pace.kind, pace.against_connections)
+    than = f"{pace.against} at {pace.against_connections}"
+    claim = f"{pace.system}, {pace.kind}, {pace.connections} at once: at least {pace.least:g} x the calls a second of {than}"
+    if row is None or other is None:
+        return f"----  {claim}: not measured"
+    ratio = row.rate.median / other.rate.median
+    return f"{'PASS' if ratio >= pace.least else 'MISS'}  {claim}: {ratio:.2f}"
+
+
+def at(found: Sequence[Row], system: str, kind: Kind, connections: int) -> Row | None:
+    """A system's row under a load."""
+    asked = (system, kind, connections)
+    return next((row for row in found if (row.system, row.scenario.kind, row.scenario.connections) == asked), None)
 
 
 def text(measured: Measured) -> str:
@@ -172,7 +229,9 @@ def _started(measured: Measured) -> str:
     lines: list[Sequence[str]] = [("system", "", "start s", "RSS MB when ready")]
     lines += [(each.system, "", f"{each.seconds:.2f}", f"{each.rss / 2**20:.0f}") for each in measured.starts if not each.problem]
     problems = [f"{each.system} did not come up: {each.problem}" for each in measured.starts if each.problem]
-    return "\n".join([aligned(lines), *problems])
+    versions = [f"{peer.name}: {', '.join(peer.packages)}" for peer in peers.PEERS if peers.ready(peer.name)]
+    machine = f"machine: {os.cpu_count()} CPUs, {platform.platform()}, Python {platform.python_version()}"
+    return "\n".join([aligned(lines), *problems, "", machine, *versions])
 
 
 def figures(measured: Measured) -> dict[str, object]:
@@ -180,6 +239,7 @@ def figures(measured: Measured) -> dict[str, object]:
     found = rows(measured)
     return {
         "machine": {"python": platform.python_version(), "system": platform.platform(), "cpus": os.cpu_count()},
+        "peers": {peer.name: peer.packages for peer in peers.PEERS if peers.ready(peer.name)},
         "starts": [asdict(each) for each in measured.starts],
         "rows": [asdict(each) for each in found],
         "samples": [asdict(each) for each in measured.samples],

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from string import Template
+from xml.etree import ElementTree as ET
 
+import orjson
 import pytest
 import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import backend, load, processes, report, systems, texts
+from bench import backend, load, peers, processes, report, systems, texts
+from bench.chart import chart
 from bench.measure import Measured, Sample, Scenario, Start, said
 from proxy import policy, settings
 from proxy.checks import CATALOGUE
@@ -193,3 +198,80 @@ def test_a_target_is_judged_by_the_ratio_within_a_round(cpu: float, failed: int,
     assert report.verdicts([row])[0].startswith(word)
     assert report.sound(measured) == (failed == 0)
     assert f"\n{word}  calls, no policy" in report.text(measured)
+
+
+def test_in_an_open_loop_a_call_is_timed_from_when_it_was_due() -> None:
+    """A backend that stalls once makes the calls behind it late, too: they were due, though nobody could send them."""
+
+    async def both() -> load.Outcome:
+        first = True
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal first
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                while head := await reader.readuntil(b"\r\n\r\n"):
+                    await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
+                    stall, first = first, False
+                    await asyncio.sleep(0.5 if stall else 0)
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{PATH}"
+            return await load.send(load.Load(url, texts.chats("open", 20, stream=False), connections=1, rate=100.0))
+
+    outcome = uvloop.run(both())
+    times = {call.number: call.seconds for call in outcome.good}
+    assert len(times) == 20
+    assert all(times[number] > 0.5 - number * 0.01 - 0.005 for number in range(20))
+
+
+def test_the_calls_of_a_day_resend_what_was_said() -> None:
+    """Each call holds the call before of its conversation; three in a hundred or so should be stopped."""
+    turns = texts.day("d", 2000)
+    assert [turn.body for turn in turns] == [turn.body for turn in texts.day("d", 2000)]
+    assert 0.02 < sum(turn.stop for turn in turns) / len(turns) < 0.04
+    said = [orjson.loads(turn.body)["messages"] for turn in turns]
+    known = {orjson.dumps(messages) for messages in said}
+    later = [messages for messages in said if len(messages) > 2]
+    assert all(orjson.dumps(messages[:-2]) in known for messages in later)
+    assert len(later) > len(said) / 2
+
+
+def test_commands_that_run_together_end_together() -> None:
+    """Whichever ends first."""
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+    ender = [sys.executable, "-c", "raise SystemExit(3)"]
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-m", "bench.together", *sleeper, "--", *ender], cwd=systems.ROOT, check=False)
+    assert done.returncode == 3
+    assert time.monotonic() - began < 50
+
+
+def test_a_chart_shows_each_system_once_the_cheapest_first() -> None:
+    """As an image that any browser draws; the backend by itself is no system."""
+    pairs = [("backend", 1e-5), ("litellm", 2e-2), ("relay", 2e-4), ("parapet-all", 1e-3)]
+    measured = Measured(tuple(Start(name, 0.1, 2**20) for name, _ in pairs), tuple(sample(name, 0, cpu) for name, cpu in pairs))
+    drawn = chart(report.rows(measured))
+    names = [each.text for each in ET.fromstring(drawn).iter() if each.attrib.get("text-anchor") == "end"]
+    assert names == ["relay", "parapet-all", "litellm"]
+    assert "20 ms (100.0 x)" in drawn
+    with pytest.raises(ValueError, match="at 64"):
+        chart(report.rows(measured), 64)
+
+
+def test_a_ratio_to_a_peer_is_judged() -> None:
+    """Of the same load; a peer that was not measured is said to be missing."""
+    pairs = [("backend", 1e-5), ("relay", 2e-4), ("litellm", 2e-2), ("parapet-all", 1e-3)]
+    measured = Measured(tuple(Start(name, 0.1, 2**20) for name, _ in pairs), tuple(sample(name, 0, cpu) for name, cpu in pairs))
+    said = report.verdicts(report.rows(measured))
+    assert any(line.startswith("PASS") and "litellm: 0.050" in line for line in said)
+    assert any(line.startswith("----") and "portkey-guard" in line for line in said)
+
+
+def test_a_peer_that_is_not_set_up_says_how() -> None:
+    """And every peer's systems name one that can be."""
+    known = {peer.name for peer in peers.PEERS}
+    assert {system.peer for system in systems.SYSTEMS} - {""} == known
+    for peer in peers.PEERS:
+        assert all(re.search(r"(==|@)\d", package) for package in peer.packages[:1]), "the peer itself has a pinned version"

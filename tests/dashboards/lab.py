@@ -24,7 +24,6 @@ from tests.e2e.server import Server, free_port, serving
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "dashboards" / "prometheus"
-PATIENCE = 300.0  # seconds until a proxy with models must be ready
 EVERY = 1.0  # seconds between two scrapes
 CARD = "4111 1111 1111 1111"
 POLICIES = {
@@ -249,10 +248,8 @@ def lab(folder: Path, rounds: int = 4) -> Iterator[Lab]:
         settings = yaml.safe_load(CONFIG.replace("DEAD", dead))
         digests = {team: hashlib.sha256(key.encode()).hexdigest() for team, key in keys.items()}
         settings["keys"] = [{"name": team, "team": team, "sha256": digest} for team, digest in digests.items()]
-        main = stack.enter_context(
-            serving(folder / "main", config=yaml.safe_dump(settings), patience=PATIENCE, LAB_KEY="0123456789abcdef" * 4)
-        )
-        small = stack.enter_context(serving(folder / "small", config=SMALL, patience=PATIENCE, LAB_KEY="0123456789abcdef" * 4))
+        main = stack.enter_context(serving(folder / "main", config=yaml.safe_dump(settings), LAB_KEY="0123456789abcdef" * 4))
+        small = stack.enter_context(serving(folder / "small", config=SMALL, LAB_KEY="0123456789abcdef" * 4))
         targets = [server.url.removeprefix("http://") for server in (main, small)]
         scraper = stack.enter_context(prometheus(folder / "prometheus", *targets))
         made = Lab(scraper, main, small, folder, keys)

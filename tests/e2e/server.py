@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE = 60.0  # seconds until a server must be ready
+PATIENCE = 300.0  # seconds until a server must be ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str, config: str = "", patience: float = PATIENCE, **variables: str) -> Iterator[Server]:
-    """`parapet serve` in `folder`, ready within `patience` seconds."""
+def serving(folder: Path, *arguments: str, config: str = "", **variables: str) -> Iterator[Server]:
+    """`parapet serve` in `folder`, ready."""
     port, log = free_port(), folder / "serve.log"
     told = list(arguments)
     if config:
@@ -62,7 +62,7 @@ def serving(folder: Path, *arguments: str, config: str = "", patience: float = P
             cwd=folder,
         )
         try:
-            server = Server(f"http://127.0.0.1:{port}", process, log, wait_until_ready(process, port, log, patience) - begun)
+            server = Server(f"http://127.0.0.1:{port}", process, log, wait_until_ready(process, port, log) - begun)
             yield server
         finally:
             if process.poll() is None:
@@ -70,9 +70,9 @@ def serving(folder: Path, *arguments: str, config: str = "", patience: float = P
                 process.wait()
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path, patience: float = PATIENCE) -> float:
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> float:
     """The time at which the server answered."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if process.poll() is not None:
             break
