@@ -21,6 +21,9 @@ LITERAL = "TEXT"  # the category of a text that only looks like a pseudonym
 LONGEST = 200  # characters that a name may be spread over, brackets, escapes and spaces among them
 ODD = re.compile(r"[^A-Z0-9]+")
 HINTS = ("_", "<", "\\u003", "&", "%3", "＜", "‹", "〈")  # without one of them a text holds no name
+SIGN = re.compile(r"[_<&\\%]")  # the signs that a name in ASCII holds one of
+LAST = re.compile(r"[A-Za-z0-9]*\Z")
+WITHIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 OPEN = r"(?:\\{0,2}<|\\u003c|&lt;|&#0{0,4}60;|&#x0{0,4}3c;|%3c|[＜‹〈])"
 CLOSE = r"(?:\\{0,2}>|\\u003e|&gt;|&#0{0,4}62;|&#x0{0,4}3e;|%3e|[＞›〉])"
 JOINT = r"\\{0,2}_"  # markdown escapes it
@@ -61,6 +64,7 @@ class Expressions:
     bare: regex.Pattern[str]
     either: regex.Pattern[str]
     anywhere: regex.Pattern[str]  # within a word, too
+    first: tuple[str, ...]  # what the stems say before their first joint
 
 
 @lru_cache(maxsize=256)
@@ -74,7 +78,8 @@ def expressions(stems: frozenset[str]) -> Expressions:
     within = rf"{OPEN}\s{{0,2}}({loose}){LOOSE}{ended}\s{{0,2}}/?{CLOSE}"
     bare = rf"(?<![0-9a-z_])({tight}){JOINT}{ended}"
     made = (within, bare, f"{within}|{bare}", f"{within}|({tight}){JOINT}{digits}")
-    return Expressions(*(regex.compile(each, regex.IGNORECASE) for each in made))
+    first = tuple({parts[0] for parts in words})
+    return Expressions(*(regex.compile(each, regex.IGNORECASE) for each in made), first)
 
 
 def may_hold(text: str) -> bool:
@@ -102,9 +107,20 @@ def read(match: regex.Match[str]) -> Written:
     return Written(match.start(), match.end(), f"{stem(words)}_{digits.lower()}", told[:3].lower() == "%3c", escapes)
 
 
+def last_word(text: str, place: int, first: Collection[str]) -> int:
+    """Where a text without a sign ends, or where its last word begins if that is the beginning of a stem."""
+    found = LAST.search(text, place)
+    if found is None or not found[0] or (found.start() > 0 and text[found.start() - 1] in WITHIN):
+        return len(text)
+    word = found[0].upper()
+    return found.start() if any(each.startswith(word) for each in first) else len(text)
+
+
 def settled(text: str, stems: frozenset[str], place: int = 0) -> tuple[list[Written], int]:
     """The names from `place` on in a text that goes on, and from where on it may yet become one."""
     made = expressions(stems)
+    if text.isascii() and not SIGN.search(text, place):  # as most pieces are, and this is ten times faster
+        return [], last_word(text, place, made.first)
     matches = list(made.either.finditer(text, place))
     bracketed = max((match.end() for match in matches if match[1]), default=place)
     last = matches[-1] if matches else None
