@@ -77,9 +77,9 @@ def expressions(stems: frozenset[str]) -> Expressions:
     ended = rf"{digits}(?![0-9a-z_])"
     within = rf"{OPEN}\s{{0,2}}({loose}){LOOSE}{ended}\s{{0,2}}/?{CLOSE}"
     bare = rf"(?<![0-9a-z_])({tight}){JOINT}{ended}"
-    made = (within, bare, f"{within}|{bare}", f"{within}|({tight}){JOINT}{digits}")
-    first = tuple({parts[0] for parts in words})
-    return Expressions(*(regex.compile(each, regex.IGNORECASE) for each in made), first)
+    told = (within, bare, f"{within}|{bare}", f"{within}|({tight}){JOINT}{digits}")
+    made = [regex.compile(each, regex.IGNORECASE) for each in told]
+    return Expressions(made[0], made[1], made[2], made[3], tuple({parts[0] for parts in words}))
 
 
 def may_hold(text: str) -> bool:
