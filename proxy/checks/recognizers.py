@@ -17,6 +17,7 @@ from typing import Any, cast
 from proxy.checks import validations
 from proxy.checks.phones import REGIONS, numbers, phone_expression
 from proxy.checks.screen import Expression
+from proxy.checks.written_out import addresses, ages
 
 LOCAL = 256  # characters before the @ of an e-mail address; RFC 5321 allows 64
 SIGNS = "-._/\u00a0\u00ad\u2002\u2003\u2007\u2009\u200b\u2010\u2011\u2012\u2013\u2014\u202f\u2060\u3000\ufeff"
@@ -25,6 +26,7 @@ OURS = ""  # the class of an entity that Presidio knows nothing of
 INTERNATIONAL = "international"
 PACKS: Mapping[str, Mapping[str, str]] = {  # by locale: each entity, and the class of Presidio's that finds it
     INTERNATIONAL: {
+        "AGE": OURS,
         "CREDIT_CARD": "CreditCardRecognizer",
         "CRYPTO": "CryptoRecognizer",
         "DATE_TIME": "DateRecognizer",
@@ -33,6 +35,7 @@ PACKS: Mapping[str, Mapping[str, str]] = {  # by locale: each entity, and the cl
         "IP_ADDRESS": "IpRecognizer",
         "MAC_ADDRESS": "MacAddressRecognizer",
         "PHONE_NUMBER": "PhoneRecognizer",
+        "STREET_ADDRESS": OURS,
         "URL": "UrlRecognizer",
         "UUID": "UuidRecognizer",
     },
@@ -132,7 +135,8 @@ ENTITIES = tuple(sorted(entity for pack in PACKS.values() for entity in pack))
 HOMES = {entity: locale for locale, pack in PACKS.items() for entity in pack}
 # Dates, links and identifiers are personal data only in company; the others Presidio, too, leaves out until they are asked for.
 UNASKED = frozenset(
-    "DATE_TIME URL UUID IP_ADDRESS MAC_ADDRESS ABA_ROUTING_NUMBER US_CLAIM_NUMBER US_HEALTH_INSURANCE_MEMBER_ID US_MBI US_NPI "
+    "AGE STREET_ADDRESS DATE_TIME "
+    "URL UUID IP_ADDRESS MAC_ADDRESS ABA_ROUTING_NUMBER US_CLAIM_NUMBER US_HEALTH_INSURANCE_MEMBER_ID US_MBI US_NPI "
     "US_PRESCRIPTION_NUMBER US_PRIOR_AUTHORIZATION_NUMBER US_PROVIDER_TAX_ID US_REFERRAL_NUMBER".split()
 )
 PHONE_WORDS = (  # that speak for a phone number, beside Presidio's
@@ -197,6 +201,8 @@ def made(entity: str, name: str, locales: Collection[str]) -> Any:
         "EMAIL_ADDRESS": offline_email,
         "CREDIT_CARD": spaced_card,
         "PHONE_NUMBER": lambda: international_phone(regions(locales)),
+        "AGE": ages,
+        "STREET_ADDRESS": addresses,
         "FR_NIR": french_number,
         "NL_BSN": dutch_number,
     }
