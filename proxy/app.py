@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from proxy import direct
+from proxy import direct, openapi, unguarded
 from proxy.access import Access
 from proxy.audit import Trail
 from proxy.backends import Backend, pools
@@ -34,7 +34,6 @@ from proxy.traces import Traces
 from proxy.vault import conversations
 
 CATEGORIES = tuple(category for kind in CATALOGUE.values() for category in kind.categories)
-DIALECT = next(iter(DIALECTS.values()))  # whose shape errors have where no dialect is concerned
 
 
 def create_app(
@@ -72,6 +71,7 @@ def create_app(
             Route("/v1/moderations", pages.moderations, methods=["POST"]),
             *Guarding(gateway, pages.body, pages.principal).routes(),
             Route("/v1/vault/{conversation:path}", pages.forget, methods=["DELETE"]),
+            Route("/openapi.json", pages.openapi),
             Route("/metrics", pages.metrics),
             Route("/healthz", pages.healthz),
             Route("/health", pages.healthz),  # where the FMS orchestrator looks
@@ -95,6 +95,8 @@ class Application:
         endpoint = self.endpoints.get(scope.get("path", "")) if scope.get("method") == "POST" else None
         if endpoint is not None:
             await endpoint(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await refuse_socket(scope, receive, send)
         else:
             await self.site(scope, receive, named(scope, send) if scope["type"] == "http" else send)
 
@@ -228,6 +230,10 @@ class Pages:
             raise RequestError("no such model", status=404, code="model_not_found", param="model")
         return reply(model_entry(name))
 
+    async def openapi(self, _: Request) -> Response:
+        """`GET /openapi.json`: everything that is served, as an OpenAPI document."""
+        return reply(await asyncio.to_thread(openapi.document))
+
     async def metrics(self, request: Request) -> Response:
         """`GET /metrics`, in Prometheus' text format or as OpenMetrics; of many processes it takes a while to add up."""
         page = await asyncio.to_thread(self.gateway.metrics.page, request.headers.get("accept", ""))
@@ -270,10 +276,28 @@ def reply(payload: object, status: int = 200) -> Response:
 async def refuse_route(request: Request, error: Exception) -> Response:
     """A path or method that is not served, in the shape of all errors."""
     refused = cast("HTTPException", error)
-    known = ", ".join(sorted(DIALECTS))
-    message = f"this path or method is not served here; guarded APIs: {known}"
+    message = unguarded.told(request.url.path) if refused.status_code == 404 else ""
+    if message:
+        return refusal(request, message, 403, "not_guarded", None)
     code = "method_not_allowed" if refused.status_code == 405 else "not_found"
+    message = unguarded.UNKNOWN.format(known=unguarded.known())
     return refusal(request, message, refused.status_code, code, None, refused.headers)
+
+
+async def refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    """No WebSocket is guarded: refuse it with an answer that says so, where the server can send one."""
+    await receive()
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": "not guarded, and so not served"})
+        return
+    path = scope["path"]
+    message = unguarded.told(path) or unguarded.UNKNOWN.format(known=unguarded.known())
+    request_id = request_id_of(dict(scope["headers"]).get(b"x-request-id", b""))
+    shape = unguarded.dialect_of(path)
+    body = orjson.dumps(shape.error(message, status=403, code="not_guarded", param=None, request_id=request_id))
+    headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
+    await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 async def refuse_request(request: Request, error: Exception) -> Response:
@@ -287,6 +311,6 @@ def refusal(
 ) -> Response:
     """An error in the shape of all errors, with the request id."""
     request_id = request_id_of(request.headers.get("x-request-id", "").encode())
-    body = DIALECT.error(message, status=status, code=code, param=param, request_id=request_id)
+    body = unguarded.dialect_of(request.url.path).error(message, status=status, code=code, param=param, request_id=request_id)
     headers = {**(headers or {}), "x-request-id": request_id}
     return Response(orjson.dumps(body), status, headers, media_type="application/json")

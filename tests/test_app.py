@@ -123,7 +123,7 @@ def test_an_input_that_is_no_text_is_refused_by_moderations(world: settings.Sett
     assert "not inspected" in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("POST", "/v1/files", 404), ("GET", "/v1/chat/completions", 405)])
+@pytest.mark.parametrize(("method", "path", "status"), [("POST", "/v1/files", 403), ("GET", "/v1/chat/completions", 405)])
 def test_what_is_not_guarded_is_not_served(world: settings.Settings, method: str, path: str, status: int) -> None:
     """Nothing passes to a backend by another way; the answer says what is served."""
     answer = called(world, method, path)

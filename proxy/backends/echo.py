@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from proxy.backends.base import Answer, Asked
-from proxy.errors import BackendRefused
+from proxy.errors import BackendRefused, BackendUnsupported
 from proxy.settings import EchoBackend, Settings
 
 CALL = re.compile(r"call (\w{1,64})\b\s*", re.ASCII)
@@ -43,7 +43,7 @@ class Echo:
         """Answer at once."""
         payload = asked.payload
         if asked.path != "/v1/chat/completions":
-            raise refusal("the embedded backend has no such API", 404)
+            raise BackendUnsupported("the embedded backend has no such API")
         number, options = payload.get("n"), payload.get("stream_options")
         if number is not None and not (type(number) is int and 1 <= number <= MOST):
             raise refusal(f"n must be a whole number from 1 to {MOST}")
