@@ -167,3 +167,58 @@ def test_names_stay_the_same_from_turn_to_turn(tmp_path: Path) -> None:
     first, second = (NAME.findall(str(request["messages"])) for request in model.seen)
     assert first[0] == second[0] == second[2]
     assert second[1].startswith("<CREDIT_CARD_")
+
+
+def forget(parapet: World, conversation: str) -> Any:
+    return parapet.client.delete(f"/v1/vault/{conversation}")
+
+
+def test_a_conversation_can_be_forgotten(tmp_path: Path) -> None:
+    """Its names mean nothing any more, to a call that does not hold the values; it says how many there were."""
+    seen: list[str] = []
+    model = Model(lambda text: seen[0] if "again" in text else text)
+
+    async def talk(parapet: World) -> None:
+        await tell(parapet, f"mail {MAIL}", "some/one")
+        seen.append(model.last)
+        assert (await forget(parapet, "another")).json() == {"object": "vault", "deleted": True, "values": 0}
+        assert await tell(parapet, "again", "some/one") == f"mail {MAIL}"
+        assert (await forget(parapet, "some/one")).json() == {"object": "vault", "deleted": True, "values": 1}
+        assert await tell(parapet, "again", "some/one") == seen[0]
+        bad = await forget(parapet, "x" * 257)
+        assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_conversation")
+
+    run(tmp_path, model, talk)
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "code"),
+    [
+        ({"workers": 2}, 409, "vault_not_shared"),
+        ({"vault": "unix:///nowhere/redis.sock"}, 503, "vault_unavailable"),
+    ],
+)
+def test_what_cannot_be_forgotten_is_not_said_to_be(settings: dict[str, Any], status: int, code: str, tmp_path: Path) -> None:
+    """Where one of several workers would forget alone, and where the vault does not answer."""
+
+    async def talk(parapet: World) -> None:
+        answer = await forget(parapet, "one")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+    run(tmp_path, Model(), talk, **settings)
+
+
+def test_a_call_that_gives_names_is_refused_while_the_vault_does_not_answer(tmp_path: Path) -> None:
+    """Another call goes on; the record says why."""
+
+    async def talk(parapet: World) -> None:
+        headers = {"x-parapet-conversation": "one"}
+        refused = await parapet.client.post("/v1/chat/completions", json=ask(f"to {MAIL}"), headers=headers)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "content_filter")
+        assert "could not be checked" in refused.json()["error"]["message"]
+        assert await tell(parapet, "hello", "one") == "hello"
+        assert await tell(parapet, f"to {MAIL}") == f"to {MAIL}"  # without an id there is nothing to keep
+
+    parapet = run(tmp_path, Model(), talk, vault="unix:///nowhere/redis.sock")
+    assert [record["outcome"] for record in parapet.records] == ["blocked_prompt", "served", "served"]
+    assert parapet.records[0]["prompt"]["failures"] == [{"check": "vault", "kind": "error"}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,15 @@ def test_the_schema_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> No
     """An editor can use it."""
     assert main(["policy", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["type"] == "object"
+
+
+def test_names_and_hashes_are_the_same_in_every_test(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under a key of the tests' own, so that they can be written down; no key has to be configured."""
+    policy.write_text(POLICY + "    as: pseudonym\n")
+    tests = policy.with_name("cards_test.yaml")
+    tests.write_text(TESTS.replace("<CREDIT_CARD>", "<CREDIT_CARD_0a1b2c>"))
+    assert main(["policy", "test", str(policy)]) == 1
+    name = re.findall(r"<CREDIT_CARD_[0-9a-f]{6}>", capsys.readouterr().out)[-1]
+    tests.write_text(TESTS.replace("<CREDIT_CARD>", name))
+    assert main(["policy", "test", str(policy)]) == 0
+    assert name == "<CREDIT_CARD_1921eb>"
