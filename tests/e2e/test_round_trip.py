@@ -180,7 +180,7 @@ def test_values_come_back_to_whom_they_belong_and_to_nobody_else(tmp_path: Path)
             config = CONFIG.format(redis=redis, backend=address)
             variables = {f"KEY_{number}": key for number, key in enumerate(KEYS)} | {"REDACTION_KEY": KEY}
             variables["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-            server = serving(tmp_path, config=config, patience=120.0, **variables)
+            server = serving(tmp_path, config=config, **variables)
             running = await asyncio.to_thread(server.__enter__)
             try:
                 await talk_all(running.url, backend, tally)
