@@ -6,6 +6,7 @@ The lines of a table are alternatives. What a table says counts in every languag
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 PARTS = r"""
 chapters?|pages?|paragraphs?|stanzas?|verses?|cantos?|acts?|scenes?|opening|beginning|ending|first|last|next|texts?|passages?
@@ -103,7 +104,24 @@ dello|della|romanzo|poesia|canzone
 
 
 def _any(table: str) -> str:
-    return "|".join(table.split("\n")[1:-1])
+    """An expression for any line or alternative of a table. Those that begin with one letter stand together: it is tried once."""
+    groups: dict[str, list[str]] = {}
+    for each in _alternatives(table):
+        first = each[0] if each[0].isalpha() and each[1:2] not in ("?", "*", "+", "{") else ""
+        groups.setdefault(first, []).append(each[len(first) :])
+    return "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in groups.items())
+
+
+def _alternatives(table: str) -> Iterator[str]:
+    """What stands between the lines and bars of a table, but for those within brackets."""
+    depth = start = 0
+    whole = table.strip("\n").replace("\n", "|")
+    for place, char in enumerate(whole):
+        depth += (char in "([") - (char in ")]")
+        if char == "|" and not depth:
+            yield whole[start:place]
+            start = place + 1
+    yield whole[start:]
 
 
 LITERAL = re.compile(rf"\b(?:{_any(LITERALS)})\b", re.IGNORECASE)

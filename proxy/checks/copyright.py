@@ -33,6 +33,7 @@ from proxy.corpus import (
     opened,
     prints_of,
     prose,
+    title_forms,
     trusted,
 )
 from proxy.settings import shipped_policies
@@ -180,8 +181,10 @@ class Copyright:
     def _names(self, shelf: Shelf, number: int) -> list[list[int]]:
         work = self.facts(shelf, number)
         surname = work.author.split(",")[0] if "," in work.author else work.author.rpartition(" ")[2]
-        titles = [title for title in work.titles if len(title) > 3]
-        return [prints_of(name, prose()) for name in (*titles, surname) if name]
+        titles = {
+            form for title in work.titles for form in title_forms(title) if len(form) > 3 and (form == title or " " in form)
+        }
+        return [prints_of(name, prose()) for name in (*sorted(titles), surname) if name]
 
 
 class Passages:

@@ -14,7 +14,7 @@ from functools import cache
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-from proxy.checks.lines import Line, Lines
+from proxy.checks.lines import Joined, Line, Pair
 from proxy.checks.notices import is_copyleft, phrases
 from proxy.core import Finding
 from proxy.corpus import Following, Limits, Matcher, Passage, matching, opened, prints_of, prose
@@ -39,6 +39,13 @@ NAMED = re.compile(
 PLAIN = frozenset("MIT ISC ZLIB UNLICENSE WTFPL BEERWARE POSTGRESQL NCSA X11 LIBPNG SLEEPYCAT".split())
 NOTICED = frozenset(("MIT", "ISC", "APACHE-2.0"))  # with `license` behind them they are notices of the table
 LICENCE = re.compile(r"\s+licen[cs]e", re.IGNORECASE)
+# The end of a line whose licence stands on the next one, or goes on there.
+GOING_ON = re.compile(
+    r"(?:licen[cs]es?|SPDX-License-Identifier)[\"']?\s*[:=]\s*[\"']?$"
+    r"|\b(?:licen[cs]ed|released|distributed|available|provided|published)\s+under(?:\s+(?:the|terms|of)){0,5}\s*$"
+    r"|licen[cs]e.{0,150}\b(?:OR|AND|WITH)\s*$",
+    re.IGNORECASE,
+)
 TAG = re.compile(r"SPDX-License-Identifier\s*[:=]\s*([A-Za-z0-9.+\-() :/]{2,200})", re.IGNORECASE)
 
 
@@ -109,14 +116,14 @@ class Licences:
 
     def whole(self, text: str) -> list[Finding]:
         """The findings in a text that is all there."""
-        found = [finding for line in Lines().push(text, end=True) for finding in self.tags(line)]
+        found = [finding for line in Joined(GOING_ON).push(text, end=True) for finding in self.tags(line)]
         seen, blocks = Noticed(self), list(read(text, prose()))
         for block in blocks:
             rows = zip(block.prints.tolist(), block.starts.tolist(), block.ends.tolist(), strict=True)
             found += seen.push(rows)
         return found + [each for passage in self.texts.whole(text, blocks) for each in self.text(passage)]
 
-    def tags(self, line: Line) -> list[Finding]:
+    def tags(self, line: Line | Pair) -> list[Finding]:
         """SPDX tags, and ids behind `licensed under` or `license:`; of alternatives, one that is welcome is enough."""
         found = []
         for match in TAG.finditer(line.text):
@@ -130,12 +137,12 @@ class Licences:
                 found += self.unwelcome(line, spdx, "notice", 0.8, (match.start(), match.start(match.lastindex or 0) + len(tag)))
         return found
 
-    def unwelcome(self, line: Line, spdx: str, kind: str, score: float, place: tuple[int, int]) -> list[Finding]:
+    def unwelcome(self, line: Line | Pair, spdx: str, kind: str, score: float, place: tuple[int, int]) -> list[Finding]:
         """The licences of an expression that are not welcome; none if an alternative is."""
         groups = [[each for each in group.split(" AND ") if not self.is_welcome(each)] for group in spdx.split(" OR ")]
         if not all(groups):
             return []
-        start, end = line.start + place[0], line.start + place[1]
+        start, end = line.place(*place)
         return [self.finding(each, kind, score, start, end) for each in dict.fromkeys(each for group in groups for each in group)]
 
     def text(self, passage: Passage) -> list[Finding]:
@@ -197,7 +204,7 @@ class LicenceWatch:
 
     def __init__(self, owner: Licences) -> None:
         self.owner = owner
-        self.lines, self.noticed = Lines(), Noticed(owner)
+        self.lines, self.noticed = Joined(GOING_ON), Noticed(owner)
         self.texts: Following = owner.texts.follow()
 
     def push(self, text: str, *, end: bool = False) -> list[Finding]:

@@ -11,17 +11,19 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from proxy.checks import asking
-from proxy.checks.lines import Line, Lines
+from proxy.checks.lines import APART, LONGEST, Line, Lines
 from proxy.core import Finding
 from proxy.corpus import Index, Shelf, Titled, Work, prose, titles_in, unelided
-from proxy.corpus.words import Words, block_words
+from proxy.corpus.words import block_words
 
 AROUND = 200  # characters around a title in which the request has to be
 BETWEEN = 3  # words between `recite` and a title
-APART = 4  # characters, line ends and spaces, between two lines that are read together
 SHORT = 600  # characters of a text in which to look for a wish is cheaper than to look for titles
+BATCH = 30_000  # characters of lines that are judged in one pass
+KNOWN = 4096  # works that are remembered
 SCORES = {"literal": 0.9, "part": 0.7}
 ENDED = re.compile(r"[.!?…。！？][\s\"'”’»)\]*_]*$")
 STYLE = (
@@ -38,8 +40,6 @@ STYLE = (
 class Said:
     """What a stretch of text says of its wishes: where each kind of words stands, in order."""
 
-    text: str
-    words: Words
     literal: list[tuple[int, int]]
     strict: list[tuple[int, int]]
     part: list[tuple[int, int]]
@@ -47,22 +47,24 @@ class Said:
     about: list[tuple[int, int]]
 
     @classmethod
-    def of(cls, text: str, words: Words) -> Said:
+    def of(cls, text: str) -> Said:
         """Look for all of them."""
         kinds = (asking.LITERAL, asking.VERBATIM, asking.PART, asking.BARE, asking.ABOUT)
-        return cls(text, words, *([match.span() for match in kind.finditer(text)] for kind in kinds))
+        return cls(*([match.span() for match in kind.finditer(text)] for kind in kinds))
 
-    def wanted(self, titled: Titled, start: int, end: int, low: int, high: int) -> str:
-        """How the text of the work with this title is wanted, by what is said from `low` to `high`; empty if it is not."""
+    def wanted(self, start: int, end: int, near: int, low: int, high: int) -> str:
+        """How the text of the work whose title goes from `start` to `end` is wanted; empty if it is not.
+
+        What counts is what is said from `low` to `high`, and a verb alone from `near` on, few words before the title.
+        """
         low, high = max(low, start - AROUND), min(high, end + AROUND)
         sides = ((low, start), (end, high))
         if any(within(self.about, *side) for side in sides) and not any(within(self.strict, *side) for side in sides):
             return ""
         if any(within(self.literal, *side) for side in sides):
             return "literal"
-        starts = self.words.starts
-        verbs = (stop for first, stop in self.bare if low <= first and stop <= start)
-        if any(titled.first - int(starts.searchsorted(stop)) <= BETWEEN for stop in verbs):
+        verb = bisect_left(self.bare, (start, 0))
+        if any(first >= low and near <= stop <= start for first, stop in self.bare[max(0, verb - 2) : verb]):
             return "literal"
         return "part" if within(self.part, low, start) else ""
 
@@ -84,6 +86,7 @@ class Requests:
     def __init__(self, indexes: Sequence[Index], variant: str, welcome: Callable[[Shelf, int], bool]) -> None:
         self.shelves = [shelf for index in indexes for shelf in index.shelves]
         self.variant, self.welcome = variant, welcome
+        self.work = lru_cache(KNOWN)(lambda shelf, number: shelf.work(number))
 
     def follow(self) -> RequestWatch:
         """A watch over one growing text."""
@@ -93,52 +96,133 @@ class Requests:
         """The findings in a text that is all there."""
         return self.follow().push(text, end=True)
 
-    def judged(self, before: Line | None, line: Line, known: Sequence[Finding]) -> list[Finding]:
-        """The works that a line asks for, alone or with the one before; no title within another, and none that is `known`."""
-        begin = before.start if before else line.start
-        split = line.start - begin
-        text = (before.text.ljust(split) if before else "") + line.text
-        if len(text) < SHORT and not asks(text):
-            return []
-        words = block_words(unelided(text), prose())
-        titles = titles_in(self.shelves, words.prints.tolist())
-        if not titles:
-            return []
-        said = Said.of(text, words)
-        found: list[Finding] = []
-        for titled in titles:
-            start, end = int(words.starts[titled.first]), int(words.ends[titled.stop - 1])
-            if any(each.start < begin + end and begin + start < each.end for each in (*known, *found[-1:])):
-                continue
-            kind = said.wanted(titled, start, end, split, len(text)) if start >= split else ""
-            kind = kind or (said.wanted(titled, start, end, 0, len(text)) if split else "")
-            if kind and (finding := self.named(text, titled, kind, begin, (start, end))):
-                found.append(finding)
-        return found
+    def named(self, text: str, place: tuple[int, int], titled: Titled) -> tuple[Work, bool] | None:
+        """The work with a title that is asked for, and whether its author is named, too.
 
-    def named(self, text: str, titled: Titled, kind: str, begin: int, place: tuple[int, int]) -> Finding | None:
-        """The finding for a title that is asked for; None if all works that have it are welcome, or if it is hardly one.
-
-        A title of one word may be any word: it has to be written as a name, behind `of`, in quotation marks or with its author.
+        None if all works that have the title are welcome, or if it is hardly one: a title of one word may be any word, and has to
+        be written as a name, behind `of`, in quotation marks or with its author.
         """
         start, end = place
-        around = text[max(0, start - AROUND) : start] + " " + text[end : end + AROUND]
+        around = f"{text[max(0, start - AROUND) : start]} {text[end : end + AROUND]}".casefold()
         named = titled.stop - titled.first > 1 or (
             text[start].isupper() and asking.NAMED.search(text[max(0, start - 20) : start]) is not None
         )
         for shelf, number in titled.works:
             if self.welcome(shelf, number):
                 continue
-            work = shelf.work(number)
+            work = self.work(shelf, number)
             authored = stands_in(work.author, around)
             if named or authored:
-                return self.finding(begin + start, begin + end, min(1.0, SCORES[kind] + 0.1 * authored), work)
+                return work, authored
         return None
 
     def finding(self, start: int, end: int, score: float, work: Work) -> Finding:
+        """A request as a finding."""
         facts = (("work", work.title), ("author", work.author), ("holder", work.holder), ("rights", work.rights), ("id", work.id))
         detail = tuple((name, value) for name, value in facts if value)
         return Finding("copyright", "copyright", "request_for_work", score, start, end, self.variant, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line in a batch: where it begins there, and the one before with its place, if they are read together."""
+
+    line: Line
+    at: int
+    before: Line | None
+    before_at: int  # where it begins alone if there is none
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """Where a part of the batch stands in the text."""
+        first, last = (self.line if place >= self.at else self.before or self.line for place in (start, end - 1))
+        begin = first.place(start - (self.at if first is self.line else self.before_at), end)[0]
+        base = self.at if last is self.line else self.before_at
+        return begin, last.place(end - 1 - base, end - base)[1]
+
+
+class Batch:
+    """Lines that are judged in one pass: titles are looked for in all of them at once, wishes beside titles alone."""
+
+    def __init__(self, owner: Requests) -> None:
+        self.owner = owner
+        self.parts: list[str] = []
+        self.rows: list[Row] = []
+        self.size = 0
+
+    def add(self, line: Line, before: Line | None) -> None:
+        """One more line; `before` is the last one, if there is one already."""
+        if before is None:
+            self.put(". ")
+        elif not self.rows:
+            self.put(before.text)
+        before_at = self.rows[-1].at if self.rows else 0
+        if before is not None:
+            self.put(" " * (line.start - before.stop))
+        self.rows.append(Row(line, self.size, before, before_at if before else self.size))
+        self.put(line.text)
+
+    def put(self, text: str) -> None:
+        """More of the text."""
+        self.parts.append(text)
+        self.size += len(text)
+
+    def judged(self, known: list[Finding]) -> list[Finding]:
+        """The works that the lines ask for, each alone or with the one before. `known`: what may go on into the first."""
+        text = "".join(self.parts)
+        if len(text) < SHORT and not asks(text):
+            return []
+        words = block_words(unelided(text), prose())
+        titles = Titles(titles_in(self.owner.shelves, words.prints), words.starts.tolist(), words.ends.tolist())
+        found: list[Finding] = []
+        for row in self.rows if titles.titles else ():
+            new = self.judge(row, text, titles, known if row.before else [])
+            known = [each for each in (*known, *new) if each.end > row.line.start]
+            found += new
+        return found
+
+    def judge(self, row: Row, text: str, titles: Titles, known: Sequence[Finding]) -> list[Finding]:
+        """The works that a line asks for; no title within another, and none that is `known`."""
+        low, split, high = row.before_at, row.at, row.at + len(row.line.text)
+        inside = titles.between(low, high)
+        if not inside:
+            return []
+        said, found, stretch = Said.of(text[low:high]), list[Finding](), text[low:high]
+        for titled in inside:
+            start, end, near = titles.starts[titled.first], titles.ends[titled.stop - 1], titles.near(titled) - low
+            place = row.place(start, end)
+            if any(each.start < place[1] and place[0] < each.end for each in (*known, *found[-1:])):
+                continue
+            kind = said.wanted(start - low, end - low, near, split - low, high - low) if start >= split else ""
+            kind = kind or (said.wanted(start - low, end - low, near, 0, high - low) if split > low else "")
+            if kind and (named := self.owner.named(stretch, (start - low, end - low), titled)):
+                work, authored = named
+                found.append(self.owner.finding(*place, min(1.0, SCORES[kind] + 0.1 * authored), work))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Titles:
+    """The titles in a batch, in order, and where its words begin and end."""
+
+    titles: list[Titled]
+    starts: list[int]
+    ends: list[int]
+
+    def between(self, low: int, high: int) -> list[Titled]:
+        """Those that lie between two places, the longest of those that begin with one word."""
+        first = bisect_left(self.titles, low, key=self.start)
+        last = bisect_left(self.titles, high, first, key=self.start)
+        inside = (each for each in self.titles[first:last] if self.ends[each.stop - 1] <= high)
+        return list({titled.first: titled for titled in inside}.values())
+
+    def start(self, titled: Titled) -> int:
+        """Where a title begins."""
+        return self.starts[titled.first]
+
+    def near(self, titled: Titled) -> int:
+        """The place from which on a title has no more than BETWEEN words before it."""
+        word = titled.first - BETWEEN - 1
+        return self.starts[word] + 1 if word >= 0 else 0
 
 
 @dataclass(slots=True)
@@ -152,21 +236,30 @@ class RequestWatch:
 
     def push(self, text: str, *, end: bool = False) -> list[Finding]:
         """Take more of the text."""
-        found: list[Finding] = []
+        found, batch = list[Finding](), Batch(self.owner)
         for line in self.lines.push(text, end=end):
             if not line.text.strip():
                 continue
-            before = self.joining(line.start)
-            new = self.owner.judged(before, line, self.known if before else ())
-            found += new
-            self.known = [each for each in (*self.known, *new) if each.end > line.start]
+            if batch.size > BATCH or (batch.rows and (is_cut(line) or is_cut(batch.rows[-1].line))):
+                found += self.judge(batch)
+                batch = Batch(self.owner)
+            batch.add(line, self.joining(line.start))
             self.before = None if ENDED.search(line.text[-20:]) else line
+        return found + self.judge(batch)
+
+    def judge(self, batch: Batch) -> list[Finding]:
+        """The findings in some lines."""
+        if not batch.rows:
+            return []
+        found = batch.judged(self.known)
+        last = batch.rows[-1].line.start
+        self.known = [each for each in (*self.known, *found) if each.end > last]
         return found
 
     def joining(self, start: int) -> Line | None:
         """The line before, if one that begins at `start` is read together with it."""
         line = self.before
-        return line if line is not None and start - line.start - len(line.text) <= APART else None
+        return line if line is not None and start - line.stop <= APART else None
 
     @property
     def settled(self) -> int:
@@ -174,10 +267,14 @@ class RequestWatch:
         return self.lines.start if line is None else line.start
 
 
+def is_cut(line: Line) -> bool:
+    """Whether a line is so long that it may have been cut within a word, so that what comes begins with the rest of it."""
+    return line.stop - line.start >= LONGEST
+
+
 def stands_in(author: str, text: str) -> bool:
-    """Whether an author is named, by the surname at least."""
+    """Whether an author is named in a text without capitals, by the surname at least."""
     surname = (author.split(",", maxsplit=1)[0] if "," in author else author.rpartition(" ")[2]).casefold()
-    text = text.casefold() if surname else ""
     place = text.find(surname) if surname else -1
     while place >= 0:
         if not (text[place - 1 : place].isalnum() or text[place + len(surname) : place + len(surname) + 1].isalnum()):
@@ -209,9 +306,10 @@ class Styles:
         return [self.finding(line, match) for match in self.pattern.finditer(line.text)]
 
     def finding(self, line: Line, match: re.Match[str]) -> Finding:
+        """The style of an artist as a finding."""
         named = self.name.search(match[0])
         artist = self.names.get(" ".join(named[0].split()).casefold(), "") if named else ""
-        place = line.start + match.start(), line.start + match.end()
+        place = line.place(*match.span())
         return Finding("copyright", "copyright", "artist_style", 0.9, *place, self.variant, (("artist", artist),))
 
 

@@ -6,7 +6,7 @@ from proxy.corpus.index import Index, Shelf, Work, opened, trusted
 from proxy.corpus.layout import contents, verify
 from proxy.corpus.matcher import Following, Matcher, matching
 from proxy.corpus.passages import Limits, Passage
-from proxy.corpus.titles import Titled, title_key, titles_in, unelided
+from proxy.corpus.titles import Titled, title_forms, title_key, titles_in, unelided
 from proxy.corpus.words import prints_of
 from proxy.errors import IndexFileError
 
@@ -30,6 +30,7 @@ __all__ = [
     "opened",
     "prints_of",
     "prose",
+    "title_forms",
     "title_key",
     "titles_in",
     "trusted",

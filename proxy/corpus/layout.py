@@ -164,7 +164,9 @@ class _Part:
 
 @contextmanager
 def written(path: Path) -> Iterator[Writer]:
-    """A writer whose index appears at `path` in one step, or not at all."""
+    """A writer whose index appears at `path` in one step, or not at all. Raises IndexFileError, OSError."""
+    if not path.parent.is_dir():
+        raise IndexFileError(f"{path}: cannot be written: there is no folder {path.parent}: expected one that exists")
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from proxy.corpus import grams
 from proxy.corpus.counting import Counting
 from proxy.corpus.folding import Folding, code, prose
-from proxy.corpus.index import Index, Shelf
+from proxy.corpus.index import Hits, Index, Shelf
 from proxy.corpus.passages import KEPT, NEAR, Chain, Limits, Passage, Trace
 from proxy.corpus.table import Tokens
 from proxy.corpus.words import Reader, Words, read
@@ -53,6 +53,24 @@ def matching(
     return Matcher(shelves, prose() if tokens == "words" else code(), limits, welcome, names) if shelves else None
 
 
+class Placed:
+    """The hits of a block in one segment, to be asked for by the word."""
+
+    __slots__ = ("bounds", "count", "hits", "places")
+
+    def __init__(self, hits: Hits, count: int) -> None:
+        self.hits, self.count = hits, count
+        self.bounds: list[int] = []  # laid out when the first word is asked for: few texts need it
+        self.places: list[int] = []
+
+    def at(self, query: int) -> list[int]:
+        """The places of the n-gram with this number, in order."""
+        if not self.bounds:
+            self.bounds = self.hits.queries.searchsorted(np.arange(self.count + 1)).tolist()
+            self.places = self.hits.positions.tolist()
+        return self.places[self.bounds[query] : self.bounds[query + 1]]
+
+
 class Following:
     """One growing text in the eyes of a matcher."""
 
@@ -67,7 +85,7 @@ class Following:
         self.counting = Counting(self.n, owner.limits)
         self.before: set[tuple[Shelf, int]] = set()  # the hits at the last word
         self.first = 0  # the word at which the first n-gram of the block at hand ends
-        self.marks: dict[Shelf, NDArray[np.int64]] = {}  # the hits of the block: n-gram and place in one number, in order
+        self.hits: dict[Shelf, Placed] = {}  # of the block at hand
 
     def push(self, text: str, *, end: bool = False) -> list[Passage]:
         """Take more of the text; the passages, or what has been added to them, that have become certain."""
@@ -135,30 +153,28 @@ class Following:
 
     def found(self, made: NDArray[np.uint64], prints: NDArray[np.uint16]) -> dict[int, list[tuple[Shelf, int]]]:
         """The hits at each word of a block, without those that go on with one of the word before."""
-        rows: list[tuple[int, Shelf, int]] = []
+        found: dict[int, list[tuple[Shelf, int]]] = {}
         last: set[tuple[Shelf, int]] = set()
         for shelf in self.placed:
             hits = shelf.find_all(made, prints)
+            self.hits[shelf] = Placed(hits, len(made))
             if not hits.queries.size:
-                self.marks[shelf] = hits.queries
                 continue
-            self.marks[shelf] = marks = hits.queries << 32 | hits.positions
-            new = ~np.isin(marks, marks + (1 << 32 | 1), kind="sort")
-            kept = zip(hits.queries[new].tolist(), hits.positions[new].tolist(), strict=True)
-            rows += [
-                (query, shelf, place)
-                for query, place in kept
-                if query or (back := (shelf, place - 1)) not in self.before or back in self.trace.rejected
-            ]
+            marks = hits.queries << 32 | hits.positions
+            back = marks - (1 << 32 | 1)
+            new = marks[np.minimum(marks.searchsorted(back), len(marks) - 1)] != back
+            queries = hits.queries[new]
+            ends = np.append(np.flatnonzero(queries[1:] != queries[:-1]) + 1, len(queries)).tolist()
+            begin, places = 0, hits.positions[new].tolist()
+            for query, end in zip(queries[np.subtract(ends, 1)].tolist(), ends, strict=True):
+                rows = [(shelf, place) for place in places[begin:end] if query or self.is_new(shelf, place)]
+                if rows:
+                    found.setdefault(self.first + query, []).extend(rows)
+                begin = end
             last |= {(shelf, place) for place in hits.positions[hits.queries == len(made) - 1].tolist()}
         if len(made):
             self.before = last
-        if len(self.placed) > 1:
-            rows.sort(key=lambda row: row[0])  # stable: shelves stay in order
-        found: dict[int, list[tuple[Shelf, int]]] = {}
-        for query, shelf, place in rows:
-            found.setdefault(self.first + query, []).append((shelf, place))
-        return found
+        return dict(sorted(found.items())) if len(self.placed) > 1 else found
 
     def is_new(self, shelf: Shelf, place: int) -> bool:
         """Whether a hit at the first word of a block goes on with none at the word before that has a chain."""
@@ -175,8 +191,8 @@ class Following:
                 word = following
                 if word >= stop:
                     return
-            elif word < following and not trace.rejected:
-                word += trace.leap(word, following, prints[word - first :])
+            elif word < following and len(trace.running) == 1 and not trace.rejected:
+                word += trace.leap(word, following, prints, first)
             if word == following:
                 trace.step(word, sorted(found[word] + again, key=self.order) if again else found[word])
                 following = next(order, stop)
@@ -186,13 +202,10 @@ class Following:
 
     def again(self, word: int) -> list[tuple[Shelf, int]]:
         """The hits at a word that go on with those that got no chain at the word before."""
-        query, found = word - self.first, []
-        for shelf, position in self.trace.rejected:
-            marks, mark = self.marks[shelf], query << 32 | position + 1
-            place = int(np.searchsorted(marks, mark))
-            if query > 0 and place < len(marks) and marks[place] == mark:  # those at the first word are in the block's hits
-                found.append((shelf, position + 1))
-        return sorted(found, key=self.order)
+        query, rejected = word - self.first, self.trace.rejected
+        if query <= 0:  # those at the first word are in the block's hits
+            return []
+        return [(shelf, at) for shelf in self.placed for at in self.hits[shelf].at(query) if (shelf, at - 1) in rejected]
 
     def order(self, hit: tuple[Shelf, int]) -> tuple[int, int]:
         """How hits are ordered at one word."""

@@ -26,6 +26,7 @@ BEGUN = 2  # chains at one word: a common n-gram leads to many places, and goes 
 TIED = 120  # words in which those without a space before them are counted
 KEPT = 160  # words that are remembered
 NEAR = 512  # characters around the word at hand that are remembered
+SHORT = 4  # words that are compared one by one
 VEILED = 64  # characters before a quotation among which its mark is looked for, if all the others are not seen
 QUOTES = frozenset("\"“„«»‹›‟”「『>*_'‘‚")
 
@@ -105,6 +106,7 @@ class Trace:
         self.base = 0
         self.chains: list[Chain] = []
         self.running: list[Chain] = []
+        self.grown: list[Chain] = []  # those that the word at hand has been added to
         self.expiry = -1  # of the chain that is given up first
         self.rejected: set[tuple[Shelf, int]] = set()  # the places at the last word that have no chain: the next ones may get one
         self.seen: dict[tuple[Shelf, int], int] = {}  # places of the index, and the word of the text that last led there
@@ -129,8 +131,8 @@ class Trace:
             self.take(word, hits)
         elif self.rejected:
             self.rejected = set()
-        if self.running:
-            self.report([chain for chain in self.chains if chain.q == word + 1 and chain.shadow is None])
+        if self.grown:
+            self.report(word)
         if 0 <= self.expiry < word:
             self.expire(word)
 
@@ -172,22 +174,29 @@ class Trace:
         if stopped:
             self.running = [chain for chain in self.running if chain.expires < 0]
 
-    def leap(self, word: int, stop: int, prints: NDArray[np.uint16]) -> int:
-        """Pass over the words before `stop` that the only chain agrees with and that decide nothing; how many they are."""
-        if len(self.running) != 1:
-            return 0
+    def leap(self, word: int, stop: int, prints: NDArray[np.uint16], first: int) -> int:
+        """Pass over the words before `stop` that the only chain agrees with and that decide nothing; how many they are.
+
+        `prints` are the words of the text from `first` on.
+        """
         [chain] = self.running
-        room = (chain.piece + self.limits.piece if chain.reported else chain.q + self.limits.words - chain.matched) - 1 - word
-        room = min(room, stop - word - 1, self.expiry - word if self.expiry >= 0 else room)
-        if room < 8 or chain.q != word or chain.shadow is not None:
+        if chain.q != word or chain.shadow is not None:
             return 0
-        source = chain.shelf.arrays["prints"][chain.p : chain.p + room]
-        room = min(room, len(source), len(prints))
-        differ = prints[:room] != source[:room]
-        size = int(differ.argmax()) if differ.any() else room
+        left = chain.piece + self.limits.piece if chain.reported else chain.q + self.limits.words - chain.matched
+        room = min(left, stop) - 1 - word
+        if 0 <= self.expiry < word + room:
+            room = self.expiry - word
+        if room < SHORT:
+            return 0
+        source = chain.shelf.arrays["prints"][chain.p : chain.p + room]  # nothing agrees with the empty words at its end
+        differ = source != prints[word - first : word - first + len(source)]
+        size = int(differ.argmax())
+        if not size and not differ[0]:
+            size = room
         if size:
             chain.run += size
             self.grow(chain, word + size - 1, chain.p + size, size)
+            self.grown.clear()
         return size
 
     def grow(self, chain: Chain, word: int, p: int, more: int) -> None:
@@ -196,6 +205,7 @@ class Trace:
         chain.longest = max(chain.longest, chain.run)
         chain.q, chain.p, chain.end = word + 1, p, self.ends[word - self.base]
         chain.surplus = chain.tried = 0
+        self.grown.append(chain)
 
     def rest(self, chain: Chain) -> None:
         """Compare no more, and wait for an n-gram to go on with."""
@@ -278,15 +288,25 @@ class Trace:
     def marked(self, begin: int, end: int) -> bool:
         """Whether a quotation mark stands before the first n-gram of a chain, which goes from `begin` to `end`."""
         place = max(0, begin - self.text_base)
-        before = [char for char in self.text[max(0, place - VEILED) : place] if char in QUOTES or not unseen(char)]
-        return end - begin <= NEAR and not QUOTES.isdisjoint(before[-2:])
+        before = self.text[max(0, place - 2) : place]
+        if not before.isascii() and any(char not in QUOTES and unseen(char) for char in before):
+            near = self.text[max(0, place - VEILED) : place]
+            before = "".join(char for char in near if char in QUOTES or not unseen(char))[-2:]
+        return end - begin <= NEAR and not QUOTES.isdisjoint(before)
 
-    def report(self, grown: Sequence[Chain]) -> None:
+    def report(self, word: int) -> None:
         """Report chains that have just become long enough, the longest first, and long ones piece by piece."""
-        for chain in sorted(grown, key=lambda each: -each.matched) if len(grown) > 1 else grown:
+        words, grown, self.grown = self.limits.words, self.grown, []
+        if len(grown) > 1:
+            grown = sorted(dict.fromkeys(grown), key=lambda each: (-each.matched, each.first))
+        for chain in grown:
+            if chain.shadow is not None or chain.q != word + 1 or chain not in self.chains:
+                continue
             if chain.reported:
                 if chain.q - chain.piece >= self.limits.piece:
                     self.emit(chain)
+            elif chain.matched - chain.base < words:
+                continue
             elif self.counted(chain) >= self.limits.words and chain.matched >= self.limits.share * chain.q:
                 self.alarm(chain)
 

@@ -17,16 +17,31 @@ LONGEST = 12  # words of a title that are compared
 ARTICLES = "the a an der die das ein eine le la les un une el los las una il lo gli i uno l d".split()
 ARTICLE = re.compile(rf"(?:{'|'.join(ARTICLES)})\s+", re.IGNORECASE)
 ELISION = re.compile(r"\b([dl]|qu)['’](?=\w)", re.IGNORECASE)
+# What is told of somebody, who has two names at least.
+TOLD = (
+    "life|adventures?|voyages|travels|memoirs|confessions|tragedy|case|opinions|papers|autobiography|fortunes|misfortunes|death"
+)
+HOW = r"(?:(?:the|strange|true|private|surprising|posthumous|complete|extraordinary)\s+)*"
+LIFE = re.compile(
+    rf"(?i:{HOW}(?:{TOLD})(?:(?:,|,?\s+and)\s+{HOW}(?:{TOLD}))*\s+of)\s+"
+    r"((?:(?:the|Mr|Mrs|Dr|St)\.?\s+)*[A-Z]\w+(?:\s+(?:(?:and|of|the|de|von)\s+)?(?:(?:Mr|Mrs|Dr)\.?\s+)?[A-Z]\w+)+)"
+)
 SUBTITLE = re.compile(r"\s*[:;(\[]\s*|\s+[-–—]\s+|\s*,?\s+or,?\s+(?=the\b|a\b)", re.IGNORECASE)
 
 
-def title_keys(title: str, folding: Folding) -> set[int]:
-    """The keys of a title, with and without its article and its subtitle."""
+def title_forms(title: str) -> set[str]:
+    """A title with and without its article and its subtitle, and the name in it: Robinson Crusoe, of his life and adventures."""
     forms = {title, SUBTITLE.split(title)[0]}
     forms |= {unelided(form) for form in forms}
     forms |= {form[match.end() :] for form in tuple(forms) if (match := ARTICLE.match(form))}
+    forms |= {match[1] for form in tuple(forms) if (match := LIFE.match(form))}
+    return forms
+
+
+def title_keys(title: str, folding: Folding) -> set[int]:
+    """The keys of all forms of a title."""
     found = set()
-    for form in forms:
+    for form in title_forms(title):
         prints = prints_of(form, folding)
         if prints and sum(map(len, form.split())) > 2:
             found.add(title_key(prints[:LONGEST]))
@@ -63,21 +78,23 @@ class Titled:
     works: tuple[tuple[Shelf, int], ...]
 
 
-def titles_in(shelves: Sequence[Shelf], prints: Sequence[int]) -> list[Titled]:
-    """The titles that stand in a line of words, the longest at each place."""
-    words = np.array(prints, np.uint64)
+def titles_in(shelves: Sequence[Shelf], prints: NDArray[np.uint16]) -> list[Titled]:
+    """The titles that stand in some words, in their order, a shorter one before a longer one that begins with it."""
+    words = prints.astype(np.uint64)
     totals, rows = np.zeros(len(words), np.uint64), [np.zeros(0, np.uint64)]
     for size in range(1, min(LONGEST, len(words)) + 1):
         totals = spread_all(totals[: len(words) - size + 1] * np.uint64(65537) + words[size - 1 :])
         rows.append(totals)
     keys, begins = np.concatenate(rows), np.cumsum([len(row) for row in rows])
-    found: dict[int, Titled] = {}
+    works: dict[int, tuple[tuple[Shelf, int], ...]] = {}
+    found = []
     for place in np.flatnonzero(np.logical_or.reduce([known(shelf, keys) for shelf in shelves])).tolist():
-        size = int(np.searchsorted(begins, place, side="right"))
+        size, key = int(begins.searchsorted(place, side="right")), int(keys[place])
+        if key not in works:
+            works[key] = tuple((shelf, number) for shelf in shelves for number in shelf.titled(key))[:NAMESAKES]
         first = place - int(begins[size - 1])
-        works = [(shelf, number) for shelf in shelves for number in shelf.titled(int(keys[place]))]
-        found[first] = Titled(first, first + size, tuple(works[:NAMESAKES]))
-    return [found[first] for first in sorted(found)]
+        found.append(Titled(first, first + size, works[key]))
+    return sorted(found, key=lambda titled: (titled.first, titled.stop))
 
 
 def known(shelf: Shelf, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -191,6 +191,11 @@ LICENCES = [
     ("published under the MIT license", ["MIT"]),
     ('license = "LGPL-2.1-only WITH Classpath-exception-2.0"', ["LGPL-2.1-only"]),
     ("License: AGPL-3.0-only", ["AGPL-3.0-only"]),
+    ("// SPDX-License-\u200bIdentifier: M\u00adPL-2.0", ["MPL-2.0"]),
+    ("/* SPDX-License-Identifier:\n *   MPL-2.0 */", ["MPL-2.0"]),
+    ("# SPDX-License-Identifier: MIT OR\n#   Apache-2.0\n# more", ["MIT", "Apache-2.0"]),
+    ("This file is released under the terms of the\n# EUPL-1.2, as all of it", ["EUPL-1.2"]),
+    ("released under the\nthumb, licensed under\n\n\n\n\nEUPL-1.2", []),
     ("available under fair use, released under Nokia, licensed under these terms; license: see below", []),
     ("Is the GPL compatible with the Apache licence?", []),
     ("a permission to use, copy and modify is what I want", []),
@@ -230,6 +235,7 @@ def test_copyleft_is_known_by_id() -> None:
     [
         ("a castle at dusk in the style of Ada  Painter, 4k", True),
         ("a castle, Ada Painter style", True),
+        ("a castle in the st\u200byle of A\u00adda Painter", True),
         ("a castle as painted by ada painter", True),
         ("a castle in the style of the baroque", False),
         ("where was Ada Painter born?", False),
@@ -246,6 +252,7 @@ parts = st.one_of(
     st.sampled_from([body for body, _ in ASKED]),
     st.sampled_from((*OVER_LINES, "give me the full text of", "first", "Second", "recite third")),
     st.sampled_from((SOURCE, ISC[:300], "in the style of Ada Painter", "give me the full text of first", "\n", "x" * 1100, "-")),
+    st.sampled_from(("license:", "released under the", "rec\u200bite Sec\u00adond", "\ufeff", "license: MIT or", "# EUPL-1.2")),
     st.builds(
         lambda work, start, count: " ".join(WORKS[work][start : start + count]),
         st.sampled_from(sorted(WORKS)),
@@ -378,6 +385,17 @@ def test_the_example_that_ships_is_found() -> None:
     """The index public-domain knows Alice by her first sentence."""
     finding = whole(made("verbatim_text", index=("public-domain",)), ALICE)[-1]
     assert facts(finding).items() >= {"work": "Alice's Adventures in Wonderland", "rights": "public-domain", "words": 57}.items()
+
+
+def test_a_quotation_may_be_attributed_by_the_name_in_a_title(tmp_path: Path) -> None:
+    """As novels do: the life and adventures of somebody are called by that name."""
+    works = [("The Life and Adventures of Robinson Crusoe", " ".join(WORKS["first"]))]
+    path = catalogue(tmp_path, works=works)
+    of = made("verbatim_text", index=(str(path),))
+    body = "In the first part of ROBINSON CRUSOE you will find it thus written: “{}” Only yesterday I opened it."
+    assert whole(of, body.format(" ".join(WORKS["first"][40:80]))) == []
+    assert whole(of, body.format(" ".join(WORKS["first"][40:120])))
+    assert whole(of, body.replace("ROBINSON", "Robin").format(" ".join(WORKS["first"][40:80])))
 
 
 def test_every_option_and_category_is_documented() -> None:

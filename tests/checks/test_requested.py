@@ -18,6 +18,7 @@ from proxy.corpus import Shelf, build
 from tests.corpus.catalogue import FOREIGN
 
 ALICE, MASQUE, USHER = "Alice's Adventures in Wonderland", "The Masque of the Red Death", "The Fall of the House of Usher"
+CRUSOE = "The Life and Strange Surprising Adventures of Robinson Crusoe, of York, Mariner"
 ASKED = [
     (f"Give me chapter 1 of {ALICE}.", True),
     (f"I want the full text of {MASQUE}", True),
@@ -68,6 +69,16 @@ OVER_LINES = {
 }
 
 
+class Counted(dict[str, Any]):
+    """Sections of an index, and how often one is asked for."""
+
+    count = 0
+
+    def __getitem__(self, name: str) -> Any:
+        self.count += 1
+        return super().__getitem__(name)
+
+
 @functools.cache
 def folder() -> Path:
     """A folder with an index of works that have several titles each, and of many works with one title."""
@@ -97,6 +108,7 @@ def folder() -> Path:
         {"title": USHER},
         {"title": "L'Étranger", "author": "Albert Camus"},
         {"title": "The Legend of Sleepy Hollow"},
+        {"title": CRUSOE},
         *({"title": "Poems", "author": f"Author Nr{number}", "rights": "own"} for number in range(3000)),
     ]
     (made / "works.jsonl").write_text("".join(json.dumps({**row, "text": body}) + "\n" for row in rows))
@@ -129,6 +141,33 @@ def test_requests_for_works_are_told_from_questions_about_them(body: str, *, ask
         work = dict(finding.detail)["work"]
         assert work in {ALICE, MASQUE, USHER, "The Legend of Sleepy Hollow", "L'Étranger"}
         assert body[finding.start - 7 : finding.end - 7][:5].casefold() in body.casefold()
+
+
+@pytest.mark.parametrize("veil", ["\u200b", "\u00ad", "\ufe0f", "\u3164", "\U000e0041"])
+def test_characters_that_nobody_sees_hide_no_request(veil: str) -> None:
+    """Neither in the words that ask nor in the title; the span is that of the title as it stands."""
+    title = veil.join(MASQUE)
+    body = f"{veil.join('Recite')} {title}, {veil.join('word for word')}"
+    [finding] = found(body)
+    assert body[finding.start : finding.end] == title
+    assert found(f"> {veil.join('Give me the full text of')}\n{title}")
+    assert not found(f"{veil.join('Summarise')} {title}")
+
+
+def test_a_work_may_be_called_by_the_name_in_its_title() -> None:
+    """Robinson Crusoe, of his life and adventures."""
+    assert dict(found("Give me the first chapter of Robinson Crusoe")[0].detail)["work"] == CRUSOE
+
+
+def test_many_lines_are_looked_through_at_once() -> None:
+    """A prompt of two thousand short lines costs a few looks into the index, not one for each line."""
+    of = check.build(made().options, frozenset(["request_for_work"]), "v")
+    assert of.requests is not None
+    looks = Counted(of.requests.shelves[0].arrays)
+    of.requests.shelves[0].arrays = looks
+    [report] = of([Segment(f"Recite {MASQUE}\n" * 2000, "user")])
+    assert len(report.findings) == 2000
+    assert looks.count < 20
 
 
 @pytest.mark.parametrize(("body", "asked"), OVER_LINES.items())

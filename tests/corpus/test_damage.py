@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,7 +79,7 @@ def asked(path: Path) -> str:
         for word in ASKED.split():
             following.push(word + " ")
         following.push("", end=True)
-        titles_in(index.shelves, prints_of("the first and second of all", prose()))
+        titles_in(index.shelves, np.array(prints_of("the first and second of all", prose()), np.uint16))
         for shelf in index.shelves:
             for number in range(min(8, shelf.segment.works)):
                 shelf.work(number)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.corpus import Limits, Matcher, Passage, Plan, matching, opened
+from proxy.corpus import Limits, Matcher, Passage, Plan, extend, matching, opened
 from tests.corpus.catalogue import FOREIGN, LIMITS, WORKS, catalogue, comparing, text
 
 
@@ -20,6 +20,12 @@ from tests.corpus.catalogue import FOREIGN, LIMITS, WORKS, catalogue, comparing,
 def matcher(form: str = "full", limits: Limits = LIMITS) -> Matcher:
     """A matcher over WORKS; the file may go, since what is mapped stays."""
     with tempfile.TemporaryDirectory() as folder:
+        if form == "segments":
+            works = [(title, text(words)) for title, words in WORKS.items()]
+            path = catalogue(Path(folder), works=works[:2])
+            (Path(folder) / "more.txt").write_text(text(WORKS["third"] + WORKS["first"][:300]))
+            extend(path, [Path(folder) / "more.txt"])
+            return comparing(opened(path), limits)
         return comparing(opened(catalogue(Path(folder), Plan(form=form))), limits)  # type: ignore[arg-type]  # one of the forms
 
 
@@ -263,7 +269,7 @@ parts = st.one_of(
 @given(
     st.lists(st.tuples(parts, st.sampled_from((" ", " ", "\n", "-\n", "--", "”"))).map("".join), max_size=12).map("".join),
     st.lists(st.sampled_from((1, 2, 3, 7, 20, 100, 900)), max_size=60),
-    st.sampled_from(("full", "winnowed", "hashes")),
+    st.sampled_from(("full", "winnowed", "hashes", "segments")),
     st.sampled_from((Limits(), Limits(words=10, share=0.2, piece=50), Limits(words=15, early=False, glued=0))),
 )
 def test_a_stream_gives_what_the_whole_text_gives(body: str, sizes: list[int], form: str, limits: Limits) -> None:
