@@ -87,7 +87,7 @@ def read_field(reading: Reading, holder: Any, key: Any, role: Role, place: str) 
     elif isinstance(value, list) and key in ("content", "summary", "output", "outputs"):
         for index, part in enumerate(value):
             read_part(reading, value, index, part, role, f"{place}[{index}]")
-    elif isinstance(value, dict) and value.get("type") in UNREAD:
+    elif isinstance(value, dict) and isinstance(value.get("type"), str) and value["type"] in UNREAD:
         reading.skip(UNREAD[value["type"]])
     elif isinstance(value, dict | list):
         read_values(reading, value, role, place)
@@ -102,8 +102,8 @@ def read_part(reading: Reading, parts: list[Any], index: int, part: Any, role: R
         return
     if not isinstance(part, dict):
         raise RequestError("a content part must be an object", param=place)
-    kind = part.get("type")
-    if isinstance(kind, str) and kind in UNREAD:
+    kind = part.get("type") if isinstance(part.get("type"), str) else None
+    if kind in UNREAD:
         reading.skip(UNREAD[kind])
     elif kind not in TEXTS:
         read_fields(reading, part, role, place)
