@@ -105,7 +105,16 @@ class Outside:
             sent |= service.headers
             if service.api_key_env:
                 sent[service.api_key_header] = service.api_key_prefix + self.settings.secrets[service.api_key_env]
-        async with self.session().post(url, data=body, headers=sent, allow_redirects=False) as response:
+        try:
+            return await self.exchanged(url, body, sent)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            return await self.exchanged(url, body, sent)  # it was closed while it lay idle, as far as anyone can tell
+
+    async def exchanged(self, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """One request. A redirect is not followed: it would take the text elsewhere."""
+        async with self.session().post(url, data=body, headers=headers, allow_redirects=False) as response:
             if response.status != 200:
                 raise of_status(response.status)
             answer = bytearray()
