@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "peers"
+CONSTRAINTS = FOLDER.parent.parent / "constraints.txt"
 DONE = "ready"  # the file that says that a set-up came to its end, and what it installed
 
 
@@ -22,11 +23,12 @@ class Peer:
     name: str
     kind: Literal["pip", "npm"]
     packages: tuple[str, ...]
+    constrained: bool = False  # what it needs besides comes at the versions of constraints.txt: pip finds them sooner
 
 
 PEERS = (
     Peer("litellm", "pip", ("litellm[proxy]==1.106.2", "presidio-analyzer==2.2.366", "presidio-anonymizer==2.2.366")),
-    Peer("nemo", "pip", ("nemoguardrails[server]==0.24.1", "langchain-openai>=0.3", "yara-python==4.5.4")),
+    Peer("nemo", "pip", ("nemoguardrails[server]==0.24.1", "langchain-openai>=0.3", "yara-python==4.5.4"), constrained=True),
     Peer(
         "llm-guard",
         "pip",
@@ -57,7 +59,8 @@ def set_up(peer: Peer) -> None:
         run(["npm", "install", "--no-fund", "--no-audit", "--loglevel=error", *peer.packages], folder)
     else:
         venv.create(folder, with_pip=True, symlinks=True)
-        run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *peer.packages], folder)
+        known = ["-c", str(CONSTRAINTS)] if peer.constrained else []
+        run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *known, *peer.packages], folder)
         run([str(folder / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", "lib"], folder, check=False)
     (folder / DONE).write_text("\n".join(peer.packages) + "\n")
 
