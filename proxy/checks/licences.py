@@ -28,7 +28,7 @@ LEAST = 30  # words of a licence that are recognised as its text
 LONGEST = 16  # words of an SPDX expression
 WITH = re.compile(r" WITH \S+")
 REFERENCE = re.compile(r"LicenseRef-[\w.-]+")
-SPDX = r"([A-Za-z][A-Za-z0-9.+\-]{1,60}(?:\s+(?:OR|AND|WITH)\s+[A-Za-z][A-Za-z0-9.+\-]{1,60}){0,4})"
+SPDX = r"((?!licen[cs]es?\b)[A-Za-z][A-Za-z0-9.+\-]{1,60}(?:\s+(?:OR|AND|WITH)\s+[A-Za-z][A-Za-z0-9.+\-]{1,60}){0,4})"
 NAMED = re.compile(
     r"\b(licen[cs]ed|released|distributed|available|provided|published)\s+under\s+(?:the\s+)?(?:terms\s+of\s+(?:the\s+)?)?"
     rf"{SPDX}"

@@ -99,16 +99,17 @@ class Joined:
     def push(self, text: str, *, end: bool = False) -> Iterator[Line | Pair]:
         """Take more of the text; the lines that are complete."""
         for line in self.lines.push(text, end=end):
-            before, self.held = self.held, None
-            if before is not None and line.text.strip() and line.start - before.stop <= APART:
-                yield Pair.of(before, line)
-            else:
-                if before is not None:
-                    yield before
-                if self.going_on.search(line.text[-LOOKED:]):
-                    self.held = line
-                else:
-                    yield line
+            before, blank = self.held, not line.text.strip()
+            near = before is not None and line.start - before.stop <= APART
+            if near and blank:
+                continue
+            self.held = None
+            if before is not None:
+                yield Pair.of(before, line) if near else before
+            if not near and self.going_on.search(line.text[-LOOKED:]):
+                self.held = line
+            elif not near:
+                yield line
         if end and self.held is not None:
             line, self.held = self.held, None
             yield line

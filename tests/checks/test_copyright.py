@@ -193,6 +193,8 @@ LICENCES = [
     ("License: AGPL-3.0-only", ["AGPL-3.0-only"]),
     ("// SPDX-License-\u200bIdentifier: M\u00adPL-2.0", ["MPL-2.0"]),
     ("/* SPDX-License-Identifier:\n *   MPL-2.0 */", ["MPL-2.0"]),
+    ("license:\r\n\r\nGPL-3.0-only", ["GPL-3.0-only"]),
+    ("license:\nlicense: GPL-3.0-only", ["GPL-3.0-only"]),
     ("# SPDX-License-Identifier: MIT OR\n#   Apache-2.0\n# more", ["MIT", "Apache-2.0"]),
     ("This file is released under the terms of the\n# EUPL-1.2, as all of it", ["EUPL-1.2"]),
     ("released under the\nthumb, licensed under\n\n\n\n\nEUPL-1.2", []),
