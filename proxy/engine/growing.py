@@ -164,6 +164,8 @@ class Channel:
         settled = self.length
         for watching in self.watches[:]:
             reach = self.ask(watching, text, end=end)
+            if watching.binds and watching.unit.holds and not end:
+                settled = 0
             if watching.binds and reach < settled:
                 settled = reach
         return settled

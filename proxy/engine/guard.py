@@ -19,7 +19,7 @@ from proxy.core import (
 )
 from proxy.engine.growing import Growing
 from proxy.engine.memory import Memory
-from proxy.engine.plan import Combine, Plan, Planner, binds
+from proxy.engine.plan import Combine, Plan, Planner, binds, streamed
 from proxy.engine.rewriting import Replaced, Rewriting, form_of
 from proxy.engine.runner import NO_KEYS, Runner
 from proxy.engine.turns import Past, forgiven, together, without
@@ -164,7 +164,7 @@ class Guard:
     def growing(self, conversation: Conversation | None = None) -> Growing:
         """The guard of a completion that comes in pieces."""
         about = conversation or self.runner.conversations.of(Principal(), "", "", stored=False)
-        return Growing(self.policies, self.completion, self.runner.settings.max_hold, self.runner.metrics, about)
+        return Growing(streamed(self.policies), self.completion, self.runner.settings.max_hold, self.runner.metrics, about)
 
 
 def remembering(verdict: Verdict, past: Past, segments: Sequence[Segment]) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from pydantic import BaseModel
@@ -35,6 +35,7 @@ class Unit:
     waiting: Waiting | None = None  # the check, if it waits for what somebody else computes
     number: int = 0  # of the check as it was built; 0: what it says may change
     converses: bool = False  # it reads what is said over several turns as one text, too
+    holds: bool = False  # nothing of a stream is shown before it has read all of it
 
     def reads(self, role: Role) -> bool:
         """Whether a text of this role concerns it."""
@@ -79,7 +80,7 @@ class Planner:
         advisory: dict[Role, tuple[Unit, ...]] = {}
         for role in ROLES:
             concerned = [rule for rule in rules if rule.roles is None or role in rule.roles]
-            bound = categories([rule for rule in concerned if binds(rule)])
+            bound = categories([rule for rule in concerned if binds(rule) and rule.stream != "after"])
             others = {use: more - bound.get(use, frozenset()) for use, more in categories(concerned).items()}
             if units := self.units(concerned, bound):
                 binding[role] = units
@@ -119,12 +120,26 @@ class Planner:
         kinds = [self.catalogue[name] for name, _ in check.names]
         number = self.numbers.setdefault(id(check), next(NUMBERS)) if all(kind.lasting for kind in kinds) else 0
         waiting = check if isinstance(check, Waiting) else None
-        return Unit(check, label, some, timeout, waiting, number, any(kind.converses for kind in kinds))
+        converses, holds = any(kind.converses for kind in kinds), any(binds(rule) and rule.stream == "hold" for rule in served)
+        return Unit(check, label, some, timeout, waiting, number, converses, holds)
 
 
 def binds(rule: Rule) -> bool:
     """Whether a stream must wait for what this rule looks for."""
     return rule.mode == "enforce" and rule.action >= Action.REDACT
+
+
+def streamed(policies: Sequence[Policy]) -> tuple[Policy, ...]:
+    """The policies as they hold for streams: a rule that looks after the fact can only flag."""
+    return tuple(
+        replace(policy, rules=tuple(map(after, policy.rules))) if any(rule.stream == "after" for rule in policy.rules) else policy
+        for policy in policies
+    )
+
+
+def after(rule: Rule) -> Rule:
+    """A rule as it holds for streams."""
+    return replace(rule, action=Action.FLAG, on_error="allow") if rule.stream == "after" else rule
 
 
 def categories(rules: Iterable[Rule]) -> dict[tuple[str, str], frozenset[str]]:

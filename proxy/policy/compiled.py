@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from proxy.core import LABEL, Action, Direction, Level, Mode, Operator, Role, Thresholds
 
 OnError = Literal["block", "allow"]
+StreamMode = Literal["hold", "window", "after"]
 History = Literal["redact", "drop", "block"]
 DIGEST_LENGTH = 12  # hex characters, of SHA-256
 
@@ -45,6 +46,7 @@ class Rule:
     thresholds: Thresholds = field(default_factory=dict, hash=False)  # that the level stands for, by category and role
     operators: Mapping[str, Operator] = field(default_factory=dict, hash=False)  # by category; of the others: `operator`
     operator: Operator = LABEL
+    stream: StreamMode = "window"  # how a streamed completion waits for it
     history: History = "redact"  # what becomes of a turn of the past that it blocks
 
     def replaces(self, category: str) -> Operator:

@@ -224,6 +224,7 @@ def _compiled(
         action=Action[rule.action.upper()],
         on_error=rule.on_error,
         history=rule.history,
+        stream=rule.stream,
         timeout=rule.timeout,
         message=rule.message or "",
         mode=entry.mode,

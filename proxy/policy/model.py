@@ -148,6 +148,11 @@ class RuleEntry(Entry):
         description="What becomes of a turn of the past that the rule blocks, when it is sent again: its text is replaced, "
         "its message is dropped, or it blocks the call.",
     )
+    stream: Literal["hold", "window", "after"] = Field(
+        default="window",
+        description="How a streamed completion waits for the rule: hold shows nothing before all of a text is judged, window "
+        "shows what is settled, after shows all and then records, whatever the action.",
+    )
     timeout: Duration | None = Field(default=None, description="How long the check may take, such as 200ms; at most 30s.")
     message: Text | None = Field(default=None, description="What the caller is told when the rule blocks.")
 
