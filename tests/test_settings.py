@@ -162,7 +162,7 @@ pools:
 """
     problems = refused(text, tmp_path)
     for place, said in (
-        ("4:9: pools.a.backends[0]:", "'echo', 'openai'"),
+        ("4:9: pools.a.backends[0]:", "'echo', 'openai', 'litellm'"),
         ("5:34: pools.a.backends[1].base_url:", "begins with http://"),
         ("6:57: pools.a.backends[2].api_key:", "did you mean 'api_key_env'?"),
         ("7:9: pools.a.backends[3]", "'base_url' is missing"),
@@ -170,6 +170,41 @@ pools:
     ):
         assert any(place in problem and said in problem for problem in problems), (place, problems)
     assert len(problems) == 5
+
+
+@pytest.mark.parametrize(
+    ("pool", "said"),
+    [
+        ("{backends: [{kind: echo, name: a}, {kind: echo, name: a}]}", "'a' is here twice"),
+        ("{backends: [{kind: echo, name: echo-2}, {kind: echo}]}", "'echo-2' is here twice"),
+        ('{backends: [{kind: echo, name: "a b"}]}', "up to 64 letters"),
+        ("{backends: [{kind: echo, weight: 0}]}", "a whole number from 1 up"),
+        ("{backends: [{kind: echo}], fallback: [b]}", "names of other pools as the fallback of 'm', not 'b'"),
+        ("{backends: [{kind: echo}], fallback: [m]}", "not 'm'"),
+        ("{backends: [{kind: echo}], retry_share: 2}", "a number from 0 to 1"),
+        ("{backends: [{kind: echo}], cool_down: 0}", "a duration"),
+        ("{backends: [{kind: openai, base_url: 'http://h/v1', probe_path: health}]}", "begins with /"),
+        ("{backends: [{kind: litellm, model: claude}]}", "with its provider in front"),
+        ("{backends: [{kind: litellm, model: a/b, options: {api_key: x}}]}", "no api_key among the options"),
+        ("{backends: [{kind: litellm, model: a/b, options_env: {Bad-Name: X}}]}", "names of arguments of LiteLLM"),
+        ("{backends: [{kind: litellm, model: a/b, base_url: 'http://me:pw@h'}]}", "without a name and password"),
+    ],
+)
+def test_a_pool_that_cannot_be_meant_is_refused(pool: str, said: str, tmp_path: Path) -> None:
+    """With what was expected."""
+    [problem] = refused(f"pools: {{m: {pool}}}", tmp_path)
+    assert said in problem
+
+
+def test_the_secrets_of_a_provider_come_from_variables() -> None:
+    """Its key and whatever else it needs, and neither they nor options are shown."""
+    more = "options: {aws_region_name: s3cr3t}, options_env: {aws_secret_access_key: B}"
+    backend = f"{{kind: litellm, model: bedrock/x, api_key_env: A, {more}}}"
+    found = settings.load(None, {"PARAPET_POOLS": f"{{m: {{backends: [{backend}]}}}}", "A": "one", "B": "two"}, {})
+    assert found.secrets == {"A": "one", "B": "two"}
+    assert "s3cr3t" not in str(settings.in_force(found))
+    missing = misset({"PARAPET_POOLS": f"{{m: {{backends: [{backend}]}}}}", "A": "one"})
+    assert missing.key == "pools.m.backends[0].options_env.aws_secret_access_key"
 
 
 @pytest.mark.parametrize(

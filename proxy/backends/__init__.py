@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,13 +11,25 @@ from proxy.backends.deployment import Attempt
 from proxy.backends.echo import Echo
 from proxy.backends.openai import OpenAI
 from proxy.backends.pool import Pool
+from proxy.errors import SettingError
 from proxy.metrics import Metrics
-from proxy.settings import EchoBackend, OpenAIBackend, Settings
+from proxy.settings import EchoBackend, LiteLLMBackend, OpenAIBackend, Settings
 from proxy.settings import Pool as Terms
+
+
+def by_way_of_litellm(model: str, row: LiteLLMBackend, settings: Settings) -> Backend:
+    """A backend that LiteLLM translates for. Importing that takes seconds, so it is imported when it is configured."""
+    if importlib.util.find_spec("litellm") is None:
+        raise SettingError(f"pools.{model}", "litellm", "LiteLLM to be installed: pip install 'parapet[litellm]'", "pools")
+    from proxy.backends.litellm import LiteLLM  # noqa: PLC0415 - see above
+
+    return LiteLLM(model, row, settings)
+
 
 KINDS: dict[type[Any], Callable[[str, Any, Settings], Backend]] = {
     EchoBackend: Echo,
     OpenAIBackend: OpenAI,
+    LiteLLMBackend: by_way_of_litellm,
 }
 
 
