@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxy.coverage import leaves, payloads
@@ -15,6 +15,7 @@ from proxy.dialects import DIALECTS, Dialect
 from proxy.errors import BackendBroken, RequestError
 
 ALL = list(DIALECTS.values())
+FEW = settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
 EVERY = pytest.mark.parametrize("dialect", ALL, ids=[dialect.name for dialect in ALL])
 junk: Any = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4) | st.just([]) | st.just({})
 junk |= st.lists(junk, max_size=2) | st.dictionaries(st.sampled_from(("type", "text", "role", "content", "id")), junk, max_size=2)
@@ -48,7 +49,7 @@ def samples(dialect: Dialect, direction: str, *, streamed: bool) -> list[Any]:
 
 
 @EVERY
-@settings(max_examples=15)
+@FEW
 @given(data=st.data())
 def test_no_request_raises_anything_but_request_error(dialect: Dialect, data: st.DataObject) -> None:
     """It is read or refused, and reading changes nothing; so does writing what was read."""
@@ -65,7 +66,7 @@ def test_no_request_raises_anything_but_request_error(dialect: Dialect, data: st
 
 
 @EVERY
-@settings(max_examples=15)
+@FEW
 @given(data=st.data())
 def test_no_answer_raises_anything_but_backend_broken(dialect: Dialect, data: st.DataObject) -> None:
     """It is read or broken; one that was read can be cleared of what repeats its texts, and refused."""
@@ -82,7 +83,7 @@ def test_no_answer_raises_anything_but_backend_broken(dialect: Dialect, data: st
 
 
 @EVERY
-@settings(max_examples=15)
+@FEW
 @given(data=st.data())
 def test_no_event_raises_anything_but_backend_broken(dialect: Dialect, data: st.DataObject) -> None:
     """The same for the events of a stream, one after the other, and for the end that a rule makes of it."""
