@@ -229,7 +229,8 @@ def readable(pattern: Any) -> Any:
 
 
 def spaced_card() -> Any:
-    """Presidio's card recognizer, and one more pattern: four groups of four with one other sign between, as people paste them.
+    """Presidio's card recognizer, and two more patterns: Mastercard's newer numbers, and four groups of four with one other sign
+    between, as people paste them.
 
     The first digits are those of issuers who write cards so; a column of years or of prices begins otherwise as a rule.
     """
@@ -238,7 +239,11 @@ def spaced_card() -> Any:
 
     spaced = rf"(?<!\d)(?:4\d{{3}}|5[1-5]\d\d|2[2-7]\d\d|6\d{{3}})([{BETWEEN}]{{1,2}})\d{{4}}\1\d{{4}}\1\d{{4}}(?!\d)"
     return CreditCardRecognizer(
-        patterns=[*CreditCardRecognizer.PATTERNS, Pattern("Groups of four (weak)", spaced, 0.3)],
+        patterns=[
+            *CreditCardRecognizer.PATTERNS,
+            Pattern("Groups of four (weak)", spaced, 0.3),
+            Pattern("Mastercard from 2221 (weak)", r"\b2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}\b", 0.3),
+        ],
         name="CreditCardRecognizer",
         replacement_pairs=[(sign, "") for sign in " \t\r\n" + SIGNS],
     )

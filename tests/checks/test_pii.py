@@ -427,3 +427,12 @@ def test_ages_and_addresses_are_known_by_their_form(entity: str, text: str, said
     """As people write them in some languages; `None`: all of the text."""
     found = guarded(text, Screened([pii.Pii({entity})], hyperscan=False))
     assert [text[f.start : f.end] for f in found if f.score >= 0.5] == ([text if said is None else said] if said != "" else [])
+
+
+def test_a_card_of_mastercards_newer_range_is_one() -> None:
+    """From 2221 to 2720; with another check digit, or beyond the range, it is none."""
+    check = Screened([pii.Pii({"CREDIT_CARD"})], hyperscan=False)
+    number = "222300" + "0048410010"
+    assert [f.category for f in guarded(f"entered as {number} and", check)] == ["CREDIT_CARD"]
+    assert guarded(f"entered as {number[:-1]}1 and", check) == []
+    assert guarded("entered as 2721000048410010 and", check) == []
