@@ -29,6 +29,7 @@ from proxy.corpus import (
     Passage,
     Shelf,
     Work,
+    contents,
     matching,
     opened,
     prints_of,
@@ -44,6 +45,9 @@ INDEXED = frozenset({"verbatim_text", "code", "request_for_work"})
 CODE_GAP = 12  # lexemes that may have been put in or left out within a passage of code
 SUFFIX = ".pidx"
 KNOWN = 4096  # works whose names and rights are remembered
+TOKENS = {"verbatim_text": "words", "code": "lexemes"}  # of the indexes that each is compared with
+BRIEF = 4096  # characters that are compared with indexes in a millisecond or less
+CLOSE = 1024  # the same where licences, requests or styles are looked for, too
 
 
 def one_or_many(value: object) -> object:
@@ -111,9 +115,20 @@ class CopyrightOptions(BaseModel):
             raise ValueError(
                 "expected an index: the path of a .pidx file that `parapet index build` has made, or the name of one that ships"
             )
-        if "artist_style" in wanted and not self.artists:
-            raise ValueError("expected artists: the names whose style may not be asked for")
+        compared = {TOKENS[each] for each in wanted & TOKENS.keys()}
+        if compared and not compared & held(self.index):
+            raise ValueError("expected an index of texts for verbatim_text, one of `parapet index build --as code` for code")
+        if "artist_style" in wanted and not (self.artists and all(name.strip() for name in self.artists)):
+            raise ValueError("expected artists: the names whose style may not be asked for, none of them empty")
         return self
+
+
+def held(paths: Iterable[str]) -> set[str]:
+    """The kinds of tokens in some indexes. Raises ValueError."""
+    try:
+        return {segment.tokens for path in paths for segment in contents(Path(path)).segments}
+    except IndexFileError as error:
+        raise ValueError(str(error)) from None
 
 
 class Part(Protocol):
@@ -148,9 +163,10 @@ class Copyright:
     def __call__(self, segments: Sequence[Segment]) -> list[Report]:
         return [Report(self.whole(segment.text), len(segment.text)) for segment in segments]
 
-    def quick(self, segments: Sequence[Segment]) -> list[Report]:
-        """The reports: looking words up takes a microsecond for each, whatever the text."""
-        return self(segments)
+    def quick(self, segments: Sequence[Segment]) -> list[Report] | None:
+        """The reports on short texts: a word takes a microsecond, and up to thirty where somebody makes it take long."""
+        room = CLOSE if any(True for _ in self.others()) else BRIEF
+        return self(segments) if sum(len(segment.text) for segment in segments) <= room else None
 
     def watch(self, role: Role) -> CopyrightWatch:  # noqa: ARG002 - a passage is one in every role
         """A watch over one text that comes in pieces."""

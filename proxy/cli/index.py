@@ -161,10 +161,10 @@ def search(arguments: argparse.Namespace) -> int:
     """Look for passages."""
     index = corpus.opened(named(arguments.index))
     try:
-        text = arguments.file.read_text(encoding="utf-8", errors="replace") if arguments.file else sys.stdin.read()
+        raw = arguments.file.read_bytes() if arguments.file else sys.stdin.buffer.read()
     except OSError as error:
         raise IndexFileError(f"{arguments.file}: cannot be read: {error.strerror or error}") from None
-    found = False
+    found, text = False, raw.decode("utf-8", "replace")
     for tokens, least in (("words", arguments.min_words), ("lexemes", arguments.min_lexemes)):
         limits = (
             corpus.Limits(least, early=False)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
@@ -164,16 +165,22 @@ class _Part:
 
 @contextmanager
 def written(path: Path) -> Iterator[Writer]:
-    """A writer whose index appears at `path` in one step, or not at all. Raises IndexFileError, OSError."""
+    """A writer whose index appears at `path` in one step, or not at all, with the mode of the one before.
+
+    Raises IndexFileError, OSError.
+    """
     if not path.parent.is_dir():
         raise IndexFileError(f"{path}: cannot be written: there is no folder {path.parent}: expected one that exists")
+    if path.is_dir():
+        raise IndexFileError(f"{path}: cannot be written: it is a folder: expected the path of a .pidx file")
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             writer = Writer(file)
             yield writer
             writer.finish()
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:
         with suppress(OSError):

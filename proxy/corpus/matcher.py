@@ -16,8 +16,6 @@ from proxy.corpus.passages import KEPT, NEAR, Chain, Limits, Passage, Trace
 from proxy.corpus.table import Tokens
 from proxy.corpus.words import Reader, Words, read
 
-NAMED = 60  # words before a quotation in which its work or author may be named
-
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
@@ -250,12 +248,9 @@ class Following:
 
     def attributed(self, chain: Chain, number: int) -> bool:
         """Whether the work's title or author is named shortly before a chain."""
-        trace = self.trace
-        if chain.q + self.owner.limits.text_gap - chain.first > KEPT - NAMED:
-            return False  # by the chain alone, not by how much of the text has come: the same whole and streamed
-        stop = chain.first - trace.base
-        before = trace.prints[max(0, stop - NAMED) : stop]
-        return any(stands(name, before) for name in self.owner.names(chain.shelf, number))
+        if chain.named is None:
+            chain.named = any(stands(name, chain.before) for name in self.owner.names(chain.shelf, number))
+        return chain.named
 
 
 def stands(name: Sequence[int], words: Sequence[int]) -> bool:

@@ -27,6 +27,7 @@ TIED = 120  # words in which those without a space before them are counted
 KEPT = 160  # words that are remembered
 NEAR = 512  # characters around the word at hand that are remembered
 SHORT = 4  # words that are compared one by one
+NAMED = 60  # words before a quotation in which its work or author may be named
 VEILED = 64  # characters before a quotation among which its mark is looked for, if all the others are not seen
 QUOTES = frozenset("\"“„«»‹›‟”「『>*_'‘‚")
 
@@ -69,8 +70,8 @@ class Chain:
     """A passage in the making. `q` and `p`: the words of text and index that come next."""
 
     __slots__ = (
-        "base", "begin", "end", "expires", "first", "longest", "matched", "origin", "p", "piece", "q", "quoted", "reported",
-        "rivals", "run", "shadow", "shelf", "surplus", "told", "tried",
+        "base", "before", "begin", "end", "expires", "first", "longest", "matched", "named", "origin", "p", "piece", "q",
+        "quoted", "reported", "rivals", "run", "shadow", "shelf", "surplus", "told", "tried",
     )  # fmt: skip  # rows
 
     def __init__(self, shelf: Shelf, first: int, origin: int, begin: int) -> None:
@@ -81,6 +82,8 @@ class Chain:
         self.told = -1  # the end that has been reported last
         self.rivals: list[Passage] = []  # of works that had the same text, and have ended
         self.quoted = False  # a quotation mark stands before it
+        self.before: list[int] = []  # the words before it, if they may name its work
+        self.named: bool | None = None  # whether they do; None until that has been asked
         self.surplus = self.tried = 0  # since `q`: words that agree less those that differ; words that agree
         self.expires = -1  # the word of the text at which it is given up; -1 while it compares
         self.reported = False
@@ -282,6 +285,8 @@ class Trace:
         if len(self.chains) >= OPEN:
             self.close(min(self.chains, key=lambda each: (each.expires < 0, each.matched, each.first)))
         chain.quoted = self.marked(chain.begin, chain.end)
+        if chain.quoted and self.limits.quoted >= self.limits.words:
+            chain.before = prints[max(0, q - self.base - NAMED) : q - self.base]
         self.chains.append(chain)
         self.running.append(chain)
 

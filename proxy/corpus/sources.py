@@ -153,11 +153,27 @@ def tokenised(piece: Piece, tokens: Tokens) -> list[Read]:
     folding = prose() if tokens == "words" else code()
     if piece.lines:
         return [Read(facts, _prints(text, folding)) for facts, text in _works(piece)]
-    text = piece.raw.decode("utf-8", "replace")
+    text = decoded(piece)
     if not piece.first:
         return [Read(None, _prints(text, folding))]
     facts, text = top(text)
     return [Read(tidy({**piece.facts, **facts}), _prints(text, folding))]
+
+
+def decoded(piece: Piece) -> str:
+    """A piece of a text: UTF-8, or Windows-1252 if most of what is not ASCII is no UTF-8. Raises IndexFileError."""
+    text = piece.raw.decode("utf-8", "replace")
+    if text.isascii():
+        return text
+    lost = text.count("\ufffd") - piece.raw.count("\ufffd".encode())
+    foreign = len(text) - len(text.encode("ascii", "ignore"))
+    if 2 * lost <= foreign:
+        return text
+    if 4 * foreign > len(text):
+        raise IndexFileError(
+            f"{piece.file}: in no encoding of Unicode: expected UTF-8, UTF-16 or UTF-32: convert it, with iconv for example"
+        )
+    return piece.raw.decode("cp1252", "replace")
 
 
 def _prints(text: str, folding: Folding) -> bytes:

@@ -346,6 +346,8 @@ def test_a_stream_of_ones_own_words_is_shown_as_it_comes() -> None:
         ("index: unheard-of", "unheard-of.pidx: cannot be read"),
         ("categories: [verbatim_text]", "expected an index"),
         ("categories: [artist_style]", "expected artists"),
+        ("categories: [artist_style], artists: ['Ada Painter', ' ']", "none of them empty"),
+        ("categories: [code], index: public-domain", "expected an index of texts for verbatim_text, one of"),
         ("categories: [verbatim], index: public-domain", "did you mean 'verbatim_text'"),
         ("index: public-domain, min_words: 3", "8"),
         ("index: public-domain, min_word: 30", "did you mean 'min_words'"),
@@ -434,3 +436,22 @@ def test_an_attributed_quotation_passes_whatever_follows(after: int) -> None:
     watch = made.watch("assistant")
     pieces = [finding for char in text for finding in watch.push(char).findings] + list(watch.push("", end=True).findings)
     assert list(made([Segment(text, "assistant")])[0].findings) == pieces == []
+
+
+@pytest.mark.parametrize(("words", "flagged"), [(61, False), (150, False), (200, False), (201, True), (400, True)])
+def test_a_quotation_may_be_as_long_as_the_rule_says(words: int, *, flagged: bool) -> None:
+    """Far longer than what is remembered of a text, whole and streamed."""
+    of = made("verbatim_text", quotation=200)
+    body = f'As Ada Author wrote: "{" ".join(WORKS["first"][40 : 40 + words])}" {" ".join(FOREIGN[:300])}'
+    watch = of.watch("assistant")
+    pieces = [finding for char in body for finding in watch.push(char).findings] + list(watch.push("", end=True).findings)
+    assert check.ordered(pieces) == check.ordered(whole(of, body))
+    assert bool(pieces) == flagged
+
+
+def test_what_takes_long_is_not_done_on_the_event_loop() -> None:
+    """A short text is judged at once, a long one not, sooner where licences are looked for, too."""
+    both, alone = made("verbatim_text", "licence"), made("verbatim_text")
+    assert [of.quick([Segment("word " * 400, "user")]) is None for of in (both, alone)] == [True, False]
+    assert alone.quick([Segment("word " * 400, "user")] * 3) is None
+    assert both.quick([Segment("word " * 40, "user")]) is not None

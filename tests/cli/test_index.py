@@ -60,7 +60,7 @@ def test_search_prints_the_passages_of_a_text(
     assert main(["index", "search", str(index), str(file)]) == 0
     [row] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (row["work"]["title"], row["offset"], row["words"]) == ("second", 70, 50)
-    monkeypatch.setattr("sys.stdin", io.StringIO(" ".join(FOREIGN)))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff " + " ".join(FOREIGN).encode())))
     assert main(["index", "search", str(index)]) == 1
 
 

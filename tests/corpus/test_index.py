@@ -207,3 +207,18 @@ def test_the_header_has_a_page(tmp_path: Path) -> None:
     """Sections begin behind it, each at a multiple of 64."""
     sections = contents(catalogue(tmp_path)).segments[0].sections.values()
     assert all(section.offset >= HEADER and section.offset % 64 == 0 for section in sections)
+
+
+def test_an_index_that_is_kept_from_others_stays_so(tmp_path: Path) -> None:
+    """Whoever has it can test whether a text is in it: extending it opens it to nobody."""
+    path = catalogue(tmp_path)
+    path.chmod(0o600)
+    (tmp_path / "more.txt").write_text(text(FOREIGN[:500]))
+    extend(path, [tmp_path / "more.txt"])
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_is_no_place_for_an_index(tmp_path: Path) -> None:
+    """That is said before any work is read."""
+    with pytest.raises(IndexFileError, match="it is a folder: expected the path"):
+        build([tmp_path / "there-is-none.txt"], tmp_path)

@@ -106,6 +106,26 @@ def test_works_are_read_in_any_encoding_of_unicode(tmp_path: Path, encoding: str
     assert comparing(tmp_path / "out.pidx").whole(body[:600])[-1].offset == 0
 
 
+def test_a_text_of_older_days_is_read_as_it_was_meant(tmp_path: Path) -> None:
+    """In Windows-1252, accents and curly quotes make the same words as in UTF-8."""
+    body = "é".join(text(WORKS["first"]).split("e")).replace(". ", "’s”. “")
+    for encoding in ("utf-8", "cp1252"):
+        (tmp_path / "a.txt").write_bytes(f"Author: Ünïque\n\n{body}".encode(encoding))
+        build([tmp_path / "a.txt"], tmp_path / f"{encoding}.pidx")
+    old, new = (opened(tmp_path / f"{encoding}.pidx") for encoding in ("cp1252", "utf-8"))
+    assert old.shelves[0].work(0) == new.shelves[0].work(0)
+    assert bytes(old.shelves[0].views["prints"]) == bytes(new.shelves[0].views["prints"])
+
+
+@pytest.mark.parametrize("encoding", ["koi8-r", "cp1251", "shift-jis", "gb18030"])
+def test_a_text_in_an_alphabet_that_is_not_known_is_refused(tmp_path: Path, encoding: str) -> None:
+    """Its words would be none, and nothing would be protected."""
+    body = "Все счастливые семьи похожи друг на друга. " if encoding in {"koi8-r", "cp1251"} else "吾輩は猫である名前はまだ無い。"
+    (tmp_path / "a.txt").write_bytes((body * 40).encode(encoding))
+    with pytest.raises(IndexFileError, match=r"a\.txt: in no encoding of Unicode"):
+        build([tmp_path / "a.txt"], tmp_path / "out.pidx")
+
+
 @given(st.text(max_size=200), st.sampled_from(("utf-8", "utf-16-le", "utf-16-be", "utf-32-le")), st.integers(1, 5000))
 def test_a_text_with_a_mark_comes_as_utf_8(body: str, encoding: str, size: int) -> None:
     """Whatever the text and the size of the reads."""
