@@ -17,7 +17,7 @@ class Verdict(Enum):
     FAILED = auto()  # the deployment does not work
     SUSPECT = auto()  # it did not work for this request, which may be why
     BUSY = auto()  # it works, but has too much to do
-    FINE = auto()  # it works: the request is at fault
+    FINE = auto()  # it works: the request is at fault, or asks for an API that it lacks
 
 
 def verdict(error: BackendError) -> Verdict:
@@ -32,7 +32,7 @@ def verdict(error: BackendError) -> Verdict:
         return Verdict.BUSY
     if error.status in (401, 502, 503, 504):
         return Verdict.FAILED
-    return Verdict.SUSPECT if error.status >= 500 or error.status in (404, 408) else Verdict.FINE
+    return Verdict.SUSPECT if error.status >= 500 or error.status == 408 else Verdict.FINE
 
 
 def pause(error: BackendError) -> float:
@@ -49,11 +49,11 @@ def pause(error: BackendError) -> float:
 
 def elsewhere(error: BackendError, asked: Asked) -> bool:
     """Whether the call may be made again at another deployment."""
-    if isinstance(error, BackendUnavailable):
+    if isinstance(error, BackendUnavailable) or (isinstance(error, BackendRefused) and error.status == 404):
         return True
     if verdict(error) is Verdict.FINE:
         return False
-    undone = isinstance(error, BackendRefused) and error.status in (401, 404, 429, 503)
+    undone = isinstance(error, BackendRefused) and error.status in (401, 429, 503)
     return undone or not leaves_a_trace(asked)
 
 

@@ -54,7 +54,7 @@ def test_calls_go_where_least_is_under_way_for_its_weight() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [GONE, BackendTimeout("late"), refused(503), refused(429), refused(401), refused(500)], ids=repr
+    "error", [GONE, BackendTimeout("late"), refused(503), refused(429), refused(401), refused(404), refused(500)], ids=repr
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_call_that_fails_goes_to_another_deployment(error: BackendError, stream: bool) -> None:
@@ -445,5 +445,19 @@ def test_probes_run_while_the_pool_is_started() -> None:
         assert made.deployments[0].breaker.open
         assert len(made.tasks) == 1
         assert all(task.done() for task in made.tasks)
+
+    run(test)
+
+
+def test_asking_for_what_a_deployment_lacks_takes_it_out_for_nobody() -> None:
+    """A caller who goes on asking for an API that is not there gets 404, and the others their answers."""
+
+    async def test() -> None:
+        script: list[Any] = [refused(404) for _ in range(50)]
+        made = pool(Scripted(script))
+        for _ in range(50):
+            with pytest.raises(BackendRefused):
+                await called(made)
+        assert (await called(made)).body == b"{}"
 
     run(test)
