@@ -6,6 +6,7 @@ Its target is how far the encoder's highest score stands above the threshold of 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ HERE = Path(__file__).parent
 BUCKETS, WIDTH, HIDDEN = 2**17, 24, 32
 LONGEST = 1500  # characters of a text that it is trained on
 KEEP = 0.98  # of what the encoder flags at `balanced` on validation rows passes the screen
+HARMLESS, HARMFUL = -3.0, 1.5  # the margin of a text that the encoder has not read
 HEAVY = 4.0  # the weight of texts that the encoder flags
 
 
@@ -100,17 +102,36 @@ def read(row: Row, target: float) -> Read | None:
 
 def margins(folder: Path, card: Card, rows: Sequence[Row], kept: Path, level: Level) -> NDArray[np.float64]:
     """How far the highest score of each text stands above its threshold, in logits; kept for the next run."""
-    if kept.exists() and len(found := np.load(kept)) == len(rows):
-        logits = found
-    else:
-        logits, _ = judged(folder, rows)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        np.save(kept, logits)
+    logits = remembered(folder, rows, kept)
     table = Table(rows, logits)
     floor = np.array([[card.threshold(label, kind, level) for label in LABELS] for kind in KINDS])
     floor = floor[table.of("material").astype(int)]
     scores = np.clip(scored(table, card.calibration), 1e-9, 1 - 1e-9)
     return (np.log(scores / (1 - scores)) - np.log(floor / (1 - floor))).max(1)  # type: ignore[no-any-return]  # numpy is typed loosely
+
+
+def remembered(folder: Path, rows: Sequence[Row], kept: Path) -> NDArray[np.float64]:
+    """The encoder's logits, from the last run if it was over the same texts with the same weights."""
+    told = hashlib.sha256((folder / "manifest.json").read_bytes())
+    for row in rows:
+        told.update(row.text.encode("utf-8", "surrogatepass"))
+    if kept.exists():
+        with np.load(kept) as found:
+            if str(found["of"]) == told.hexdigest():
+                return np.asarray(found["logits"])
+    logits, _ = judged(folder, rows)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(kept, of=told.hexdigest(), logits=logits)
+    return logits
+
+
+def unread(rows: Sequence[Row]) -> Iterator[tuple[Row, float]]:
+    """Texts that the encoder has not read, with what their labels say instead."""
+    for row in rows:
+        if row.benign == 1:
+            yield row, HARMLESS
+        elif row.benign == 0 or 1 in row.labels.values():
+            yield row, HARMFUL
 
 
 def batches(found: Sequence[Read], size: int, rng: random.Random) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
@@ -186,16 +207,18 @@ def main() -> None:
     split = given(args.data, args.seed)
     train, held = [*split.train, *own(args.data, args.seed)], [*split.held, *own(args.data, args.seed, kept=True)]
     random.Random(args.seed).shuffle(held)
-    train = random.Random(args.seed).sample(train, min(args.most, len(train)))
+    random.Random(args.seed).shuffle(train)
     train = [replace(row, text=row.text[:LONGEST]) for row in train]
+    train, rest = train[: args.most], train[args.most :]
     held = [replace(row, text=row.text[:LONGEST]) for row in held[:9000]]
-    towards = margins(args.encoder, card, train, args.run / "train.npy", "balanced")
-    found = [each for row, m in zip(train, towards, strict=True) if (each := read(row, float(1 / (1 + np.exp(-1.5 * m)))))]
+    towards = margins(args.encoder, card, train, args.run / "train.npz", "balanced")
+    pairs = [*zip(train, towards, strict=True), *unread(rest)]
+    found = [each for row, m in pairs if (each := read(row, float(1 / (1 + np.exp(-1.5 * m)))))]
     print(f"{len(found)} texts, {sum(e.target > 0.5 for e in found)} that the encoder flags", flush=True)
     net = trained(found, args.epochs, args.seed)
     ship(args.out, net, card.version, dict.fromkeys(KINDS, 0.0))
     screen = Screen(args.out)
-    flagged = margins(args.encoder, card, held, args.run / "held.npy", "balanced") >= 0
+    flagged = margins(args.encoder, card, held, args.run / "held.npz", "balanced") >= 0
     threshold: dict[Kind, float] = {}
     for column, kind in enumerate(KINDS):
         here = np.array([row.material == bool(column) and not foreign(next(blocks(row.text))) for row in held])
