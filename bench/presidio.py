@@ -37,18 +37,18 @@ def application() -> Any:
     analyzer, anonymizer = AnalyzerEngine(registry=registry, nlp_engine=Blank()), AnonymizerEngine()
     app = FastAPI()
 
-    @app.post("/analyze")
     def analyze(asked: dict[str, Any]) -> list[dict[str, Any]]:
         wanted = asked.get("entities") or None
         found = analyzer.analyze(asked["text"], PATTERNS_ONLY, entities=wanted, score_threshold=asked.get("score_threshold"))
         return [each.to_dict() for each in found]
 
-    @app.post("/anonymize")
     def anonymize(asked: dict[str, Any]) -> dict[str, Any]:
         results = [RecognizerResult(r["entity_type"], r["start"], r["end"], r["score"]) for r in asked["analyzer_results"]]
         made = anonymizer.anonymize(asked["text"], results)
         return {"text": made.text, "items": [each.to_dict() for each in made.items]}
 
+    app.post("/analyze")(analyze)
+    app.post("/anonymize")(anonymize)
     return app
 
 

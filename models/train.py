@@ -47,6 +47,9 @@ def arguments() -> argparse.Namespace:
         "--round", type=int, default=1, choices=(1, 2), help="2: a shorter one from where 1 ended, on material above all"
     )
     parser.add_argument("--start", type=Path, help="weights to begin with, as a run leaves them; left out: those of the base")
+    parser.add_argument(
+        "--blend", type=float, default=1.0, help="the share of what was learnt in the result; the rest is what it began with"
+    )
     parser.add_argument("--without-own", action="store_true", help="the given data alone, to see what ours adds")
     parser.add_argument("--leave-out", nargs="*", default=[], help="sources to leave out as well, to see what they add")
     parser.add_argument("--seed", type=int, default=7)
@@ -106,6 +109,7 @@ class Run:
         if start := args.start or (args.run / "mean.pt" if args.round > 1 else None):
             self.net.load_state_dict(torch.load(start, map_location=args.device))
         self.mean = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
+        self.first = {name: value.clone() for name, value in self.mean.items()}
         self.optimizer = torch.optim.AdamW(parameters(self.net, args.rate, args.frozen), weight_decay=0.01, betas=(0.9, 0.98))
         self.done, self.spent = 0, 0.0
         self.file = args.run / f"state{args.round}.pt"
@@ -211,7 +215,7 @@ def main() -> None:
             said = time.monotonic()
             run.save()
     run.save()
-    torch.save(run.mean, args.run / "mean.pt")
+    torch.save({name: run.first[name].lerp(value, args.blend) for name, value in run.mean.items()}, args.run / "mean.pt")
     print(f"{run.done} batches in {run.spent / 60:.0f} minutes")
 
 

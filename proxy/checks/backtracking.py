@@ -9,8 +9,8 @@ their powers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from re import _constants as c  # type: ignore[attr-defined]  # the parser's tree has no public name
-from re import _parser as parser  # type: ignore[attr-defined]  # the same
+from re import _constants as c  # the parser's tree has no public name
+from re import _parser as parser  # the same
 from typing import Any
 
 import regex

@@ -18,8 +18,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from re import _constants as c  # type: ignore[attr-defined]  # the parser's tree has no public name
-from re import _parser as parser  # type: ignore[attr-defined]  # the same
+from re import _constants as c  # the parser's tree has no public name
+from re import _parser as parser  # the same
 from typing import Any
 
 import regex
