@@ -45,7 +45,8 @@ LITERALS = r"""
 verbatim|word[- ]for[- ]word|(?:in )?(?:its|their|the) entirety|letter by letter|line by line|reproduce|recite|transcribe
 (?:full|entire|complete|whole|exact|original|actual|unabridged) (?:texts?|lyrics|words|wording|book|novel|story|poem)
 (?:full|entire|complete|whole|exact|original|actual|unabridged) (?:chapters?|script|article|passage|version|contents?)
-from (?:start|beginning) to (?:end|finish)|from memory
+from (?:start|beginning) to (?:end|finish)|from memory|in full|word by word
+exactly as (?:it (?:is|was) )?(?:written|printed|published)
 wörtlich|wortwörtlich|wort für wort|wortgetreu|im wortlaut|den wortlaut|buchstabe für buchstabe|zeile für zeile
 ungekürzte?[nrs]?
 (?:vollständig|komplett|ganz|gesamt|original|exakt)e?[nrs]? (?:text|wortlaut|buch|roman|geschichte|gedicht)
@@ -67,6 +68,7 @@ a memoria|recita(?:mi)?
 STRICT = r"""
 verbatim|word[- ]for[- ]word|recite|reproduce|wörtlich|wort für wort|rezitiere?|im wortlaut|mot (?:à|pour) mot|textuellement
 récitez?|palabra por palabra|textualmente|al pie de la letra|parola per parola|testualmente|alla lettera
+(?:give|show|print|output|write|type|display|send|paste)(?: out| me| us){0,2}(?: the)? (?:full|entire|complete) (?:text|lyrics)
 """
 # What is said of a title that follows.
 BARES = r"""
@@ -81,20 +83,23 @@ ABOUTS = r"""
 summar\w+|synops\w+|review\w*|analys\w+|analyz\w+|explain\w*|discuss\w*|essays?|compar\w+|interpret\w*|critique\w*|themes?
 characters?|plot|who (?:wrote|is|was)|when was|why|how (?:does|did|is|long|many)|translat\w+|paraphras\w+|similar to
 inspired by|parod\w+|outline|describe|description|recommend\w*|quiz\w*|questions?|meaning|in the style|buy|order|price|isbn
-copies|film|movie
+copies|film|movie|library|about(?=\s*\?)|(?:have|did) you (?:ever )?(?:read|see|seen|like)|author of
+i (?:have|had) (?:just )?read|i (?:have|own) the (?:book|novel|story|poem|article)
+(?:books?|novels?|stor(?:y|ies)|poems?|songs?|lists?|something|anything) (?:like|such as)|(?:images?|pictures?|drawings?) of
+(?:articles?|posts?|story|stories|poems?|books?|something|reports?|papers?) about|in the voice of
 zusammenfass\w*|zusammengefasst|fass\w*(?:\W+\w+){0,12}?\W+zusammen|inhaltsangabe\w*|rezension\w*|analysier\w*|erklär\w*
 erläuter\w*|diskut\w*|aufsatz|aufsätze|vergleich\w*|interpretier\w*|kritik|themen|figuren|handlung|wer (?:schrieb|hat|ist|war)
 wann|warum|wieso|wie (?:lang|viele)|übersetz\w*|umschreib\w*|ähnlich|inspiriert|parodi\w*|beschreib\w*|empf[eie]hl\w*|fragen?
-bedeutung|im stile?|kaufen|bestell\w*|preis|verfilmung
+bedeutung|im stile?|kaufen|bestell\w*|preis|verfilmung|(?:buch|bücher|roman|geschichten?|gedichte?) wie
 résum\w*|critiques?|expliqu\w*|discut\w*|dissertation|thèmes?|personnages?|intrigue|qui (?:a|est|était)|quand|pourquoi|combien
 tradui\w+|traduction|semblable|inspiré\w*|décri\w+|description|recommand\w*|questions?|signification|dans le style|achet\w+
-prix|exemplaires
+prix|exemplaires|(?:livres?|romans?|histoires?|poèmes?) comme
 resum\w+|reseña\w*|anali[cz]\w*|análisis|explica\w*|explique\w*|comenta\w*|ensayo|temas|personajes|trama
 quién (?:escribió|es|era)|cuándo|por qué|cuánt[oa]s?|tradu\w+|parecid\w*|similar|inspirad\w*|describ\w*|descripción
-recomiend\w*|preguntas?|significado|al estilo|comprar|precio|película
+recomiend\w*|preguntas?|significado|al estilo|comprar|precio|película|(?:libros?|novelas?|historias?|poemas?) como
 riassum\w*|riassunt\w*|recension\w*|analizz\w*|analisi|spiega\w*|discut\w*|saggio|temi|personagg\w*|trama|chi (?:ha|è|era)
 quando|perché|quant[oaie]|tradu\w+|simil[ei]|ispirat\w*|descri\w*|consigl\w*|domand[ae]|significato|nello stile|comprare
-prezzo
+prezzo|(?:libr[oi]|romanz[oi]|stori[ae]|poesi[ae]) come
 """
 # What stands before a title of one word, which may be any word.
 NAMINGS = r"""
