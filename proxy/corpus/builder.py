@@ -116,7 +116,7 @@ class Gathered:
         self.records: IO[bytes] = self.stack.enter_context((self.folder / "records").open("w+b"))
         self.offsets = array("Q", [0])
         self.starts, self.counts = array("Q"), array("Q")
-        self.titles: list[tuple[int, int]] = []
+        self.titles, self.titled = array("Q"), array("I")
         self.words = 0  # with those that stand between works
 
     def __enter__(self) -> Gathered:
@@ -161,7 +161,9 @@ class Gathered:
         self.prints.write(b"\0\0" * APART)
         self.words += APART
         titles = (str(facts.get("title", "")), *facts.get("aliases", ()))
-        self.titles += [(key, len(self.starts)) for key in set[int]().union(*(title_keys(each, prose()) for each in titles))]
+        keys = set[int]().union(*(title_keys(each, prose()) for each in titles))
+        self.titles.extend(keys)
+        self.titled.extend([len(self.starts)] * len(keys))
         self.starts.append(self.words)
         self.counts.append(0)
         self.records.write(json.dumps(dict(facts), ensure_ascii=False).encode())
@@ -192,9 +194,10 @@ class Gathered:
         sections |= {name: writer.section(np.array(each, "<u4").tobytes()) for name, each in starts.items()}
         sections["offsets"] = writer.section(np.array(self.offsets, "<u8").tobytes())
         sections["records"] = self.section(writer, "records")
-        self.titles.sort()
-        sections["titles"] = writer.section(np.array([key for key, _ in self.titles], "<u8").tobytes())
-        sections["titled"] = writer.section(np.array([number for _, number in self.titles], "<u4").tobytes())
+        titles = np.array(self.titles, "<u8")
+        order = np.argsort(titles, kind="stable")  # works with one title stay in their order
+        sections["titles"] = writer.section(titles[order].tobytes())
+        sections["titled"] = writer.section(np.array(self.titled, "<u4")[order].tobytes())
         words = sum(self.counts)
         writer.segments.append(Segment(plan.tokens, plan.form, self.n, made.bits, len(self.starts), words, made.grams, sections))
 
@@ -268,6 +271,7 @@ class Sorted:
             else:
                 run = (made[places] >> np.uint64(32) << np.uint64(32)) | (places + start).astype(np.uint64)
                 run.sort()
+                run = run[rank(run >> np.uint64(32)) < CAP]  # however often a text repeats itself, it is merged in little memory
             if run.size:
                 self.runs.append(self.gathered.folder / f"run{len(self.runs)}")
                 run.tofile(self.runs[-1])

@@ -222,3 +222,13 @@ def test_a_folder_is_no_place_for_an_index(tmp_path: Path) -> None:
     """That is said before any work is read."""
     with pytest.raises(IndexFileError, match="it is a folder: expected the path"):
         build([tmp_path / "there-is-none.txt"], tmp_path)
+
+
+@pytest.mark.parametrize("form", ["full", "winnowed", "hashes"])
+def test_a_text_that_repeats_itself_is_sorted_in_little_memory(tmp_path: Path, form: str) -> None:
+    """Of one n-gram no more places are gathered than are kept: the table is laid out for as few."""
+    (tmp_path / "again.txt").write_text("over and " * 50_000)
+    build([tmp_path / "again.txt"], tmp_path / "out.pidx", Plan(form=form))  # type: ignore[arg-type]  # one of the forms
+    [segment] = contents(tmp_path / "out.pidx").segments
+    assert (segment.words, segment.bits) == (100_000, 8)
+    assert segment.grams <= 16

@@ -126,7 +126,10 @@ def test_a_text_in_an_alphabet_that_is_not_known_is_refused(tmp_path: Path, enco
         build([tmp_path / "a.txt"], tmp_path / "out.pidx")
 
 
-@given(st.text(max_size=200), st.sampled_from(("utf-8", "utf-16-le", "utf-16-be", "utf-32-le")), st.integers(1, 5000))
+bodies = st.text(max_size=200).filter(lambda body: not body.startswith("\0"))  # behind a mark of UTF-16 that is one of UTF-32
+
+
+@given(bodies, st.sampled_from(("utf-8", "utf-16-le", "utf-16-be", "utf-32-le")), st.integers(1, 5000))
 def test_a_text_with_a_mark_comes_as_utf_8(body: str, encoding: str, size: int) -> None:
     """Whatever the text and the size of the reads."""
     mark = {"utf-8": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
