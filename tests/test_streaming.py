@@ -375,6 +375,22 @@ def test_text_that_comes_as_parts_is_one_text(deltas: list[dict[str, Any]], show
     assert joined == shown
 
 
+@pytest.mark.parametrize("key", ["thinking_blocks", "reasoning_details"])
+def test_reasoning_that_comes_as_objects_is_one_text(key: str) -> None:
+    """As LiteLLM and OpenRouter send it beside the plain one; what holds copies of pieces is taken out, what is sealed passes."""
+    name = "thinking" if key == "thinking_blocks" else "text"
+    pieces = ("Card 4111 1111 ", "1111 1111", ". It ends in 4111 1")
+    copies = [{"provider_specific_fields": {key: [{name: piece}]}, key: [{"type": "x", name: piece}]} for piece in pieces]
+    client, guarded, _ = run(
+        guard(REDACT), [stream_of(*map(chunk, copies), chunk({key: [{"signature": "c2ln"}]}, finish="stop"))]
+    )
+    listed = [thought for each in client.payloads for thought in each["choices"][0]["delta"].get(key) or ()]
+    assert "".join(thought.get(name, "") for thought in listed) == "Card <CREDIT_CARD>. It ends in 4111 1"
+    assert b"1111" not in orjson.dumps(client.payloads).replace(b"in 4111 1", b"")
+    assert listed[-1] == {"signature": "c2ln"}
+    assert guarded.not_inspected == {"unknown_field": 6, "encrypted": 1}
+
+
 @pytest.mark.parametrize(
     "delta",
     [

@@ -93,6 +93,7 @@ def kind(outside: Outside | None, meter: Meter) -> CheckKind:
         build=build,
         description="A NeMo Guardrails configuration, through its own runtime; it needs the extra `nemo`.",
         flaw=flaw if outside is not None else None,
+        lasting=False,  # models judge; it has a cache of its own
     )
 
 

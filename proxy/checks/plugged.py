@@ -107,6 +107,7 @@ def kind(name: str, plug: Plug, meter: Meter) -> CheckKind:
         select="categories",
         build=build,
         description=plug.description,
+        lasting=False,  # who knows what it asks; it has a cache of its own
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.core import Role
 from proxy.dialects.anthropic_blocks import read_blocks, refusal
-from proxy.dialects.anthropic_stream import AnthropicStream
+from proxy.dialects.anthropic_stream import MESSAGE_FIELDS, AnthropicStream
 from proxy.dialects.base import Dialect, Json, Reading, Stream
 from proxy.dialects.openai_shape import error_of
 from proxy.dialects.values import asks_for_json, read_field, read_values
@@ -21,7 +21,6 @@ PLAIN_FIELDS = (  # what carries no text for the model; the servers' tokens in m
 )
 REQUEST_FIELDS = frozenset(("messages", "system", "tools", *SYSTEM_FIELDS, *USER_FIELDS, *PLAIN_FIELDS))
 KEPT = ("id", "type", "role", "model", "usage")
-ANSWER_FIELDS = frozenset((*KEPT, "content", "stop_reason", "stop_sequence", "stop_details", "container", "diagnostics"))
 ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -66,7 +65,7 @@ class AnthropicMessages(Dialect):
         reading = Reading(payload=payload)
         read_blocks(reading, payload, "content", "assistant", "content")
         read_end(reading, payload, "")
-        for key in payload.keys() - ANSWER_FIELDS:
+        for key in payload.keys() - MESSAGE_FIELDS:
             reading.pass_over(payload[key])
         return reading
 

@@ -8,9 +8,21 @@ from typing import Any
 from proxy.core import Form, Role
 from proxy.dialects.anthropic_blocks import read_block, read_blocks, refusal
 from proxy.dialects.base import Delta, Event, Json, Reading, Slot, has_text, named
+from proxy.dialects.openai_chunk import notice
 from proxy.errors import BackendBroken
 
 MESSAGE = "message"  # the group that all blocks are in
+MESSAGE_FIELDS = frozenset(
+    "id type role model usage content stop_reason stop_sequence stop_details container diagnostics".split()
+)
+FIELDS = {  # of each event; what else has text is relayed and counted
+    "content_block_start": frozenset(("type", "index", "content_block")),
+    "content_block_delta": frozenset(("type", "index", "delta")),
+    "content_block_stop": frozenset(("type", "index")),
+    "message_start": frozenset(("type", "message")),
+    "message_delta": frozenset(("type", "delta", "usage")),
+    "message_stop": frozenset(("type",)),
+}
 PIECES: dict[str, tuple[str, Role, Form]] = {  # the deltas that carry a piece of a block's text: where, whose, and in which form
     "text_delta": ("text", "assistant", "text"),
     "thinking_delta": ("thinking", "reasoning", "text"),
@@ -47,6 +59,8 @@ class AnthropicStream:
             read_delta(event, payload)
             return event
         event.other = True
+        if isinstance(kind, str) and kind in FIELDS:
+            notice(event, payload, FIELDS[kind])
         if kind == "content_block_start":
             read_start(event, payload)
         elif kind == "content_block_stop":
@@ -63,7 +77,7 @@ class AnthropicStream:
             event.ending, event.final = [MESSAGE], True
         elif kind == "error" or "error" in payload:
             return self.failure(payload)
-        elif kind != "ping" and has_text({key: value for key, value in payload.items() if key != "type"}):
+        elif has_text({key: value for key, value in payload.items() if key != "type"}):
             event.not_inspected.append("unknown_event")
         return event
 
@@ -142,6 +156,8 @@ def read_delta(event: Event, payload: Json) -> None:
         raise BackendBroken("the backend's stream has a delta that is no object")
     kind = delta.get("type")
     piece = PIECES.get(kind) if isinstance(kind, str) else None
+    if piece is not None and not isinstance(delta.get(piece[0]), str | None):
+        raise BackendBroken("the backend's stream has a piece of text that is none")
     if piece is not None and isinstance(delta.get(piece[0]), str):
         field, role, form = piece
         if delta[field]:
@@ -153,8 +169,7 @@ def read_delta(event: Event, payload: Json) -> None:
     event.other = True
     field = piece[0] if piece else ""
     read_once(event, {key: value for key, value in delta.items() if key != field}, delta, f"content[{index}]")
-    if has_text({key: value for key, value in payload.items() if key not in ("type", "index", "delta")}):
-        event.not_inspected.append("unknown_field")
+    notice(event, payload, FIELDS["content_block_delta"])
 
 
 def read_start(event: Event, payload: Json) -> None:
@@ -187,6 +202,7 @@ def read_rest(event: Event, payload: Json, key: str) -> None:
     holder: Any = payload.get(key)
     if not isinstance(holder, dict):
         return
+    notice(event, holder, MESSAGE_FIELDS)
     reading = Reading()
     for field in ("content", "stop_sequence", "stop_details"):
         if holder.get(field):

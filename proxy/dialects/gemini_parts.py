@@ -27,12 +27,12 @@ def field(payload: Json, name: str) -> Any:
     return next((value for key, value in payload.items() if plain(key) == name), None)
 
 
-def read_contents(reading: Reading, contents: Any, place: str, role: Role | None = None) -> None:
-    """A list of contents. Raises RequestError."""
+def read_contents(reading: Reading, contents: Any, place: str) -> None:
+    """A list of contents, the turns of a conversation. Raises RequestError."""
     if not isinstance(contents, list):
         raise RequestError("contents must be a list", param=place)
-    for index, content in enumerate(contents):
-        read_content(reading, content, f"{place}[{index}]", role)
+    for index in reading.turns(contents):
+        read_content(reading, contents[index], f"{place}[{index}]")
 
 
 def read_content(reading: Reading, content: Any, place: str, role: Role | None = None) -> None:

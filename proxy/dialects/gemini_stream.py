@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from proxy.core import Role
 from proxy.dialects.base import Delta, Event, Json, Reading, Slot, unnamed
-from proxy.dialects.gemini_parts import field, plain, read_beside, read_part, repeats
+from proxy.dialects.gemini_parts import field, plain, read_beside, read_content, read_part, repeats
 from proxy.dialects.openai_chunk import number
 from proxy.errors import BackendBroken, RequestError
 
@@ -72,10 +72,15 @@ class GeminiStream:
         index = number(candidate.get("index"), 0)
         event.groups.append(index)
         content = candidate.get("content")
-        parts = content.get("parts") if isinstance(content, dict) else None
-        for part in parts if isinstance(parts, list) else ():
-            self.part(event, index, part)
         beside = Reading()
+        if content is not None:
+            held = dict(content) if isinstance(content, dict) else content
+            parts = held.pop("parts", None) if isinstance(held, dict) else None
+            read_content(beside, held, f"candidates[{index}].content", "assistant")  # what stands beside its parts
+            if parts is not None and not isinstance(parts, list):
+                raise RequestError("parts must be a list")
+            for part in parts or ():
+                self.part(event, index, part)
         read_beside(beside, candidate, f"candidates[{index}]")
         add(event, beside)
         event.not_inspected += reasons(beside)
@@ -110,6 +115,9 @@ class GeminiStream:
             event.other = True
             reading = Reading()
             read_part(reading, rest, role, f"candidates[{index}].content.parts[{run}]")
+            for slot in reading.slots:
+                slot.holder = part if slot.holder is rest else slot.holder
+            add(event, reading)
             event.not_inspected += reasons(reading)
 
     def group(self, channel: Hashable) -> Hashable:

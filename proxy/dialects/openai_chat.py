@@ -7,7 +7,7 @@ from typing import Any
 
 from proxy.core import Role, Segment
 from proxy.dialects.base import Event, Json, Reading
-from proxy.dialects.openai_chunk import read_chunk
+from proxy.dialects.openai_chunk import LABELS, SEALED, THOUGHT, THOUGHTS, read_chunk
 from proxy.dialects.openai_shape import REPEATS, OpenAIShape, answer_of, read_prompt_repeat, redacted_choices, request_of, unknown
 from proxy.dialects.values import read_field, read_values
 from proxy.errors import BackendBroken, RequestError
@@ -38,7 +38,7 @@ ANSWER_FIELDS = frozenset((*KEPT, *REPEATS, "choices"))
 CHOICE_FIELDS = frozenset((*REPEATS, "index", "message", "finish_reason", "stop_reason"))
 IDENTIFIERS = frozenset(("role", "tool_call_id"))
 SPOKEN: dict[str, Role | None] = {"name": None, "refusal": None, "reasoning": "reasoning", "reasoning_content": "reasoning"}
-NOTES: dict[str, Role | None] = {"annotations": None, "reasoning_details": "reasoning"}  # lists of objects with texts in them
+NOTES = frozenset(("annotations", "provider_specific_fields"))  # lists and objects with texts in them; the second is of LiteLLM
 PARTS = {"image_url": "image", "image": "image", "input_audio": "audio", "audio": "audio", "video_url": "video", "file": "file"}
 TEXT_PARTS = frozenset(("text", "refusal", "thinking", "input_text", "output_text"))
 TEXT_KEYS: dict[str, Role | None] = {"text": None, "refusal": None, "thinking": "reasoning"}
@@ -138,8 +138,10 @@ def read_message(reading: Reading, message: Any, role: Role, place: str) -> None
             read_function(reading, each, f"{place}.function_call")
         elif key == "audio":
             read_audio(reading, each, f"{place}.audio")
-        elif key in NOTES and isinstance(each, list):
-            read_values(reading, each, NOTES[key] or role, f"{place}.{key}")
+        elif key in THOUGHTS and isinstance(each, list):
+            read_thoughts(reading, each, f"{place}.{key}")
+        elif key in NOTES and isinstance(each, list | dict):
+            read_values(reading, each, role, f"{place}.{key}")
         else:
             reading.pass_over(each)
 
@@ -191,6 +193,21 @@ def read_audio(reading: Reading, audio: object, place: str) -> None:
     reading.skip("audio")
     if isinstance(audio, dict) and "transcript" in audio:
         reading.add(audio, "transcript", "assistant", f"{place}.transcript")
+
+
+def read_thoughts(reading: Reading, listed: list[Any], place: str) -> None:
+    """Reasoning as OpenRouter and LiteLLM have it: a list of objects, each with a text, sealed or not."""
+    for index, each in enumerate(listed):
+        if not isinstance(each, dict):
+            reading.pass_over(each)
+            continue
+        for key, value in each.items():
+            if key in THOUGHT and value is not None:
+                reading.add(each, key, "reasoning", f"{place}[{index}].{key}")
+            elif key in SEALED and value:
+                reading.skip("encrypted")
+            elif key not in LABELS:
+                reading.pass_over(value)
 
 
 def read_calls(reading: Reading, calls: object, place: str) -> None:
@@ -277,9 +294,19 @@ def delta_of(channel: tuple[Any, ...], text: str) -> Json:
         return {"tool_calls": [{"index": channel[2], "custom": {"input": text}}]}
     if kind == "function_call":
         return {"function_call": {"arguments": text}}
+    if kind in THOUGHTS:
+        return {kind: [thought_of(channel, text)]}
     if kind == "transcript":
         return {"audio": {"transcript": text}}
     return {kind: text}
+
+
+def thought_of(channel: tuple[Any, ...], text: str) -> Json:
+    """An object of a list of thoughts that carries text of a channel."""
+    _, kind, order, key = channel
+    if kind == "thinking_blocks":
+        return {"type": "thinking", key: text}
+    return {"type": "reasoning.summary" if key == "summary" else "reasoning.text", "index": order, key: text}
 
 
 def chunk(like: Json, index: Any, delta: Json, finish: str | None = None) -> Json:

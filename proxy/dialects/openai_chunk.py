@@ -21,6 +21,11 @@ PIECES: dict[str, Role] = {
     "reasoning_content": "reasoning",
 }
 
+THOUGHTS = frozenset(("reasoning_details", "thinking_blocks"))  # lists of objects; OpenRouter's, and LiteLLM's
+THOUGHT = frozenset(("text", "summary", "thinking"))  # of such an object: its texts,
+SEALED = frozenset(("signature", "data"))  # what only the model's maker reads,
+LABELS = frozenset(("type", "id", "index", "format", "cache_control"))  # and what names it
+
 
 def read_chunk(payload: Json) -> Event:
     """The event of a chunk. Raises BackendBroken."""
@@ -86,12 +91,26 @@ def read_delta(event: Event, index: int, delta: Json) -> None:
             read_function(event, (index, "function_call"), value, f"choices[{index}].function_call")
         elif key == "audio" and isinstance(value, dict):
             read_audio(event, index, value)
-        elif key == "annotations" and isinstance(value, list):
-            read_whole(event, (index, key), value, f"choices[{index}].annotations")
         else:
-            event.other = True
-            if key != "role" and has_text(value):
-                event.not_inspected.append("unknown_field")
+            read_beside(event, index, delta, key)
+
+
+def read_beside(event: Event, index: int, delta: Json, key: str) -> None:
+    """What only some servers have in a delta: reasoning as objects, notes, what nobody knows."""
+    value = delta[key]
+    if key in THOUGHTS and isinstance(value, list):
+        for each in value:
+            read_thought(event, index, key, each)
+    elif key == "provider_specific_fields" and has_text(value):  # in which LiteLLM repeats pieces of texts
+        event.repeats.append(Repeat(delta, key, "unknown_field"))
+        event.other = True
+        event.not_inspected.append("unknown_field")
+    elif key == "annotations" and isinstance(value, list):
+        read_whole(event, (index, key), value, f"choices[{index}].annotations")
+    else:
+        event.other = True
+        if key != "role" and has_text(value):
+            event.not_inspected.append("unknown_field")
 
 
 def read_parts(event: Event, channel: tuple[Any, ...], parts: list[Any], role: Role, place: str) -> None:
@@ -104,6 +123,21 @@ def read_parts(event: Event, channel: tuple[Any, ...], parts: list[Any], role: R
         elif has_text(part):
             event.other = True
             event.not_inspected.append("unknown_part")
+
+
+def read_thought(event: Event, index: int, key: str, thought: Any) -> None:
+    """A piece of reasoning as an object: one of those with its index belong to one text."""
+    if not isinstance(thought, dict):
+        raise BackendBroken("the backend's stream has a thought that is no object")
+    order = number(thought.get("index"), 0)
+    for name, value in thought.items():
+        if name in THOUGHT and isinstance(value, str):
+            if value:
+                place = f"choices[{index}].{key}[{order}].{name}"
+                event.deltas.append(Delta((index, key, order, name), Slot(thought, name), value, "reasoning", place))
+        elif name not in LABELS and has_text(value):
+            event.other = True
+            event.not_inspected.append("encrypted" if name in SEALED else "unknown_field")
 
 
 def read_audio(event: Event, index: int, audio: Json) -> None:

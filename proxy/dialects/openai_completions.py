@@ -98,7 +98,7 @@ class OpenAICompletions(OpenAIShape):
 
     def cut(self, like: Json, groups: Iterable[Hashable], message: str) -> list[Json]:
         """Every choice that is open ends with `content_filter`, and says why."""
-        return [chunk(like, refused(group, message)) for group in groups]
+        return [chunk(like, refused(group, message)) for group in list(groups) or [0]]
 
 
 def read_prompt(reading: Reading, payload: Json) -> None:

@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from proxy.core import Segment
 from proxy.dialects.base import Json, Reading, Stream
 from proxy.dialects.openai_responses_items import read_item
-from proxy.dialects.openai_responses_object import CHOSEN, REQUEST_FIELDS, SAID, identities, incomplete, read_response, refusal
+from proxy.dialects.openai_responses_object import (
+    CHOSEN,
+    REQUEST_FIELDS,
+    SAID,
+    identities,
+    incomplete,
+    read_response,
+    refusal,
+    repeats,
+)
 from proxy.dialects.openai_responses_stream import ResponsesStream
 from proxy.dialects.openai_shape import OpenAIShape, request_of, unknown
 from proxy.dialects.values import read_field, read_values
@@ -53,7 +62,7 @@ class OpenAIResponses(OpenAIShape):
         return identities(payload)
 
     def redacted(self, payload: Json, changed: Sequence[Segment]) -> list[str]:
-        """Log-probabilities of parts whose text was changed go."""
+        """Log-probabilities of parts whose text was changed go, and what repeats all texts."""
         touched = {segment.place.rpartition(".")[0] for segment in changed}
         removed = []
         for index, item in enumerate(payload["output"]):
@@ -62,6 +71,9 @@ class OpenAIResponses(OpenAIShape):
                 if f"output[{index}].content[{number}]" in touched and isinstance(part, dict) and part.get("logprobs"):
                     part["logprobs"] = []
                     removed.append("logprobs")
+        for repeat in repeats(payload) if changed else ():
+            repeat.write(None)
+            removed.append(repeat.reason)
         return removed
 
     def refuse(self, payload: Json, message: str) -> Json:

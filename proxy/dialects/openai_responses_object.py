@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from proxy.dialects.base import Json, Reading
+from proxy.dialects.base import Json, Reading, Repeat
 from proxy.dialects.openai_responses_items import read_item
 from proxy.dialects.openai_shape import answer_of, unknown
 from proxy.errors import BackendBroken, RequestError
 
-SAID = ("metadata", "user", "safety_identifier", "prompt_cache_key")
-CHOSEN = ("text", "tool_choice", "truncation", "service_tier", "reasoning", "include", "context_management", "stream_options")
+SAID = ("metadata", "user", "safety_identifier", "prompt_cache_key", "stop", "previous_input_messages")  # the last two are vLLM's
+CHOSEN = (  # by the application; the second line is of vLLM
+    "text tool_choice truncation service_tier reasoning include context_management stream_options "
+    "chat_template chat_template_kwargs structured_outputs mm_processor_kwargs".split()
+)
+REPEATED = ("input_messages", "output_messages")  # by vLLM on request: the texts once more, with their tokens
 PLAIN = (  # without text, or read by itself
     "model stream input instructions tools previous_response_id conversation prompt background max_output_tokens max_tool_calls "
     "parallel_tool_calls store temperature top_logprobs top_p prompt_cache_retention prompt_cache_options seed"
@@ -16,7 +20,7 @@ PLAIN = (  # without text, or read by itself
 REQUEST_FIELDS = frozenset((*SAID, *CHOSEN, *PLAIN))
 ECHOED = REQUEST_FIELDS - {"input", "stream"}  # what an answer repeats of its request, where it was judged
 KEPT = frozenset("id object created_at completed_at status usage error incomplete_details billing moderation".split())
-ANSWER_FIELDS = frozenset((*KEPT, *ECHOED, "output", "output_text"))
+ANSWER_FIELDS = frozenset((*KEPT, *ECHOED, *REPEATED, "output", "output_text"))
 
 
 def read_response(payload: object) -> Reading:
@@ -35,6 +39,11 @@ def read_response(payload: object) -> Reading:
         reading.add(payload, "output_text", "assistant", "output_text")
     unknown(reading, payload, ANSWER_FIELDS)
     return reading
+
+
+def repeats(response: Json) -> list[Repeat]:
+    """What repeats all texts of a response in a form that cannot be changed with them."""
+    return [Repeat(response, key, "tokens") for key in REPEATED if response.get(key)]
 
 
 def identities(payload: Json) -> list[str]:

@@ -15,7 +15,7 @@ from proxy.core import Form, Role
 from proxy.dialects.base import Delta, Event, Json, Reading, Repeat, Slot, has_text, named
 from proxy.dialects.openai_chunk import number
 from proxy.dialects.openai_responses_items import read_citations, read_item, read_part
-from proxy.dialects.openai_responses_object import ANSWER_FIELDS, identities, incomplete, part, read_response, refusal
+from proxy.dialects.openai_responses_object import ANSWER_FIELDS, identities, incomplete, part, read_response, refusal, repeats
 from proxy.dialects.openai_shape import unknown
 from proxy.errors import BackendBroken, RequestError
 
@@ -48,7 +48,11 @@ PIECES = {  # by the name of the event without its .delta or .done
     "response.code_interpreter_call_code": Piece("code"),
     "response.audio.transcript": Piece("transcript"),
 }
-PARTS = {"response.content_part": "content[{content_index}]", "response.reasoning_summary_part": "summary[{summary_index}]"}
+PARTS = {
+    "response.content_part": "content[{content_index}]",
+    "response.reasoning_part": "content[{content_index}]",  # of vLLM, SGLang and others
+    "response.reasoning_summary_part": "summary[{summary_index}]",
+}
 INDEXES = ("output_index", "content_index", "summary_index")
 
 
@@ -156,6 +160,7 @@ class ResponsesStream:
             unknown(beside, reading.payload, ANSWER_FIELDS)
             counted = beside.not_inspected if self.done else reading.not_inspected  # items that were done have been counted
             event.not_inspected += [reason for reason, count in counted.items() for _ in range(count)]
+        event.repeats += repeats(reading.payload)
         for item in reading.payload["output"]:
             for each in parts_of(item):
                 self.quiet(event, each)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ HIDDEN = {  # what is said of a text that cannot be read, by the reason that it 
     "stored_prompt": "a prompt that only the backend has cannot be checked here; send the text itself",
     "embeddings": "embeddings cannot be read here, and so not be checked; send the text itself",
 }
-CALLS = frozenset("tool_calls tool_call_id function_call functionCall functionResponse call_id".split())
+CALLS = frozenset("tool_calls tool_call_id function_call function_response functionCall functionResponse call_id".split())
 WORD = re.compile(r"[A-Za-z_$-]*")  # what is a name and nothing else
 
 
@@ -56,12 +56,7 @@ class KeySlot(Slot):
 
     def write(self, text: str | None) -> None:
         """Give the field another name, in its place; one that is taken gets a mark."""
-        while (name := text or "") in self.holder:
-            text = f"{name}_"
-        fields = [(name if key == self.key else key, value) for key, value in self.holder.items()]
-        self.holder.clear()
-        self.holder.update(fields)
-        self.key = name
+        rename(self.holder, [(self, text or "")])
 
 
 @dataclass(slots=True)
@@ -189,13 +184,36 @@ class Reading:
 
     def write(self, texts: Mapping[int, str]) -> None:
         """Write changed texts, by the index of their segment, into the payload that was read."""
-        for index, text in sorted(texts.items()):  # the name of a field comes after what it names
-            self.slots[index].write(text)
+        names: dict[int, list[tuple[KeySlot, str]]] = {}
+        for index, text in sorted(texts.items()):
+            slot = self.slots[index]
+            if isinstance(slot, KeySlot):
+                names.setdefault(id(slot.holder), []).append((slot, text))
+            else:
+                slot.write(text)
+        for renamed in names.values():  # the name of a field comes after what it names
+            rename(renamed[0][0].holder, renamed)
 
     @property
     def places(self) -> list[str]:
         """Where each segment came from."""
         return [segment.place for segment in self.segments]
+
+
+def rename(holder: Json, renamed: Sequence[tuple[KeySlot, str]]) -> None:
+    """Give fields of an object other names, in their places; those that are taken get a mark and a number."""
+    taken: dict[str, int] = dict.fromkeys(holder, 0)  # how often each has been wanted
+    names: dict[str, str] = {}
+    for slot, text in renamed:
+        name = text
+        while name in taken:
+            taken[text] += 1
+            name = f"{text}_{taken[text] if taken[text] > 1 else ''}"
+        taken[name] = 0
+        names[slot.key] = slot.key = name
+    fields = [(names.get(key, key), value) for key, value in holder.items()]
+    holder.clear()
+    holder.update(fields)
 
 
 def is_result(message: object) -> bool:

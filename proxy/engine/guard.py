@@ -22,7 +22,7 @@ from proxy.engine.memory import Memory
 from proxy.engine.plan import Combine, Plan, Planner, binds, streamed
 from proxy.engine.rewriting import Replaced, Rewriting, form_of
 from proxy.engine.runner import NO_KEYS, Runner
-from proxy.engine.turns import Past, forgiven, together, without
+from proxy.engine.turns import Asks, Past, forgiven, together, without
 from proxy.errors import PolicyError, Problem
 from proxy.metrics import Metrics
 from proxy.operators import Conversation, Conversations, Restorer
@@ -116,15 +116,17 @@ class Guard:
     async def inspect_together(self, plan: Plan, seen: Seen) -> None:
         """Let checks that look for what may be said over several turns or parts read recent ones as one text, too."""
         units = [unit for unit in plan.whole if unit.converses and unit.reads("user")]
+        checks = {name for unit in units for name, _ in unit.check.names}
         for past in (True, False) if units else ():  # what was said before is at fault alone, if it is
-            joined = together(seen.read, past=past)
+            asks = Asks.of(self.policies, [each for each in seen.findings if each.role == "user" and each.check in checks])
+            joined = together(seen.read, past=past, besides=asks.blocked)
             if joined is None:
                 continue
             for unit in units:
                 reports, failed = await self.runner.reports(unit, [joined.segment], "prompt")
                 seen.failures += failed
                 for report in reports:
-                    seen.findings += joined.apart(report, seen.read, seen.findings)
+                    seen.findings += joined.apart(report, seen.read, asks)
                     seen.failures += report.failures
 
     async def rewrite_prompt(self, decision: Decision, seen: Seen, segments: Sequence[Segment], about: Conversation) -> Verdict:

@@ -57,16 +57,10 @@ class Runner:
         """The unit's reports, or its failures when it has none to give."""
         begun = time.perf_counter()
         try:
-            size = sum(len(segment.text) for segment in segments)
-            if unit.waiting is not None:
-                return await self.waited(unit.waiting, segments, size, unit.timeout), []
-            if size <= self.settings.inline_chars:
-                reports = unit.check.quick(segments)
-                if reports is None and size <= self.settings.inline_chars >> CLOSER:
-                    reports = unit.check(segments)
-                if reports is not None:
-                    return reports, []
-            return await self.in_thread(unit.check, segments, unit.timeout), []
+            reports = await self.answers(unit, segments)
+            if len(reports) != len(segments):
+                raise CheckError("the check did not report on every text")
+            return reports, []
         except TimeoutError:
             return (), unit.failures("timeout")
         except CheckError as error:
@@ -75,6 +69,19 @@ class Runner:
             return (), unit.failures("error")
         finally:
             self.metrics.checked(unit.label, direction, time.perf_counter() - begun)
+
+    async def answers(self, unit: Unit, segments: Sequence[Segment]) -> Sequence[Report]:
+        """What the check says, wherever it runs. Raises what it raises, and as `in_thread` does."""
+        size = sum(len(segment.text) for segment in segments)
+        if unit.waiting is not None:
+            return await self.waited(unit.waiting, segments, size, unit.timeout)
+        if size <= self.settings.inline_chars:
+            reports = unit.check.quick(segments)
+            if reports is None and size <= self.settings.inline_chars >> CLOSER:
+                reports = unit.check(segments)
+            if reports is not None:
+                return reports
+        return await self.in_thread(unit.check, segments, unit.timeout)
 
     async def apart(self, segments: Sequence[Segment], work: Callable[[Sequence[Segment]], Made]) -> Made:
         """Work on texts that is no check's: on the event loop when it is little, in a thread when it is much."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from proxy.core import Action, Decision, Finding, Match, Report, Segment
-from proxy.policy import Policy
+from proxy.policy import Policy, decide
 from proxy.text import Span, redacted
 
 RECENT = 4  # turns that are read together
@@ -57,6 +57,33 @@ def without(segment: Segment, note: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Asks:
+    """What rules ask for in each segment, for what was found in it alone: a finding that no rule matches asks for nothing."""
+
+    policies: Sequence[Policy]
+    rules: Mapping[int, set[tuple[str, str, str]]]  # by segment: policy, rule and category
+    blocked: frozenset[int]  # segments that an enforced rule blocks: they block the call, or are replaced
+
+    @classmethod
+    def of(cls, policies: Sequence[Policy], findings: Sequence[Finding]) -> Asks:
+        """By what has been found so far."""
+        rules: dict[int, set[tuple[str, str, str]]] = {}
+        blocked = set()
+        for match in decide(policies, "prompt", findings).matches:
+            if match.finding is not None:
+                rules.setdefault(match.finding.segment, set()).add((match.policy, match.rule, match.finding.category))
+                if match.mode == "enforce" and match.action == Action.BLOCK:
+                    blocked.add(match.finding.segment)
+        return cls(policies, rules, frozenset(blocked))
+
+    def more(self, pieces: Sequence[Finding]) -> bool:
+        """Whether a finding, by the pieces of it, asks for something that none of their segments does by itself."""
+        matches = decide(self.policies, "prompt", pieces[:1]).matches  # all of one score, and of what the user said
+        asked = {(match.policy, match.rule, pieces[0].category) for match in matches}
+        return not asked <= set().union(*(self.rules.get(piece.segment, ()) for piece in pieces))
+
+
+@dataclass(frozen=True, slots=True)
 class Together:
     """What a user said in recent turns and parts, as one text; `starts`: where each of the segments `parts` begins in it."""
 
@@ -65,13 +92,12 @@ class Together:
     starts: Sequence[int]
     skipped: int  # characters of the first part that are not in it
 
-    def apart(self, report: Report, read: Sequence[Segment], known: Sequence[Finding]) -> list[Finding]:
-        """The findings over more than one part, each placed in all that it touches, but for what was found there alone."""
+    def apart(self, report: Report, read: Sequence[Segment], asks: Asks) -> list[Finding]:
+        """The findings over more than one part, placed in all that they touch, that ask for more than what is found there."""
         found = []
         for finding in report.findings:
             pieces = [piece for piece in self.pieces(finding, read) if piece.end > piece.start]
-            alone = {(each.check, each.category) for each in known if each.segment in {piece.segment for piece in pieces}}
-            if len(pieces) > 1 and (finding.check, finding.category) not in alone:
+            if len(pieces) > 1 and asks.more(pieces):
                 found += pieces
         return found
 
@@ -87,9 +113,13 @@ class Together:
         return made
 
 
-def together(read: Sequence[Segment], *, past: bool) -> Together | None:
-    """What the user said in the last turns as one text, if it came in more than one part; `past`: without the present."""
+def together(read: Sequence[Segment], *, past: bool, besides: Collection[int] = ()) -> Together | None:
+    """What the user said in the last turns as one text, if it came in more than one part.
+
+    `past`: without the present. `besides`: without these segments, which no model will read.
+    """
     said = [i for i, segment in enumerate(read) if segment.role == "user" and segment.turn and past <= segment.age < 2 * RECENT]
+    said = [i for i in said if i not in besides]
     parts: list[int] = []
     room = TOGETHER
     for i in reversed(said):

@@ -306,7 +306,7 @@ class GuardedStream:
         if self.growing.changes:  # else nothing is held back, so nothing is shown too early
             for slot in event.repeats:
                 slot.write(None)
-                self.skip("logprobs")
+                self.skip(slot.reason)
         for delta in event.deltas:
             if delta.whole and delta.channel in self.said:
                 delta.slot.write("".join(self.said[delta.channel]))

@@ -151,6 +151,19 @@ async def test_what_it_raises_and_what_are_no_hits_lead_to_on_error(site: Path, 
 
 
 @ran
+async def test_what_it_said_is_remembered_in_its_own_cache_alone(site: Path) -> None:
+    """Without that it is asked each time: nobody knows whether it would say the same again."""
+    judge = (
+        "seen = []\ndef judge(text, role):\n    seen.append(text)\n    return [Hit('a', 0, 1)] if seen.count(text) > 1 else []\n"
+    )
+    package(site, f"{HEAD}{judge}PLUG = Plug(('a',), lambda *_: judge)")
+    with guarded(RULE % ("mine", "cache: 0", "flag")) as guard:
+        assert [(await judged(guard, "fine")).decision.action for _ in range(2)] == [Action.ALLOW, Action.FLAG]
+    with guarded(RULE % ("mine", "", "flag")) as guard:
+        assert [(await judged(guard, "other")).decision.action for _ in range(2)] == [Action.ALLOW, Action.ALLOW]
+
+
+@ran
 async def test_one_that_hangs_runs_into_the_rules_timeout(site: Path) -> None:
     """Its thread is lost until it comes back; calls are not."""
     package(

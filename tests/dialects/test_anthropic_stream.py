@@ -178,10 +178,14 @@ def test_a_block_closes_what_is_open() -> None:
         (named({"type": "content_block_delta", "index": "0", "delta": {}}), "no whole number"),
         (named({"type": "content_block_delta", "index": 0, "delta": 5}), "no object"),
         (named({"type": "content_block_start", "index": 0, "content_block": 5}), "no object"),
+        (
+            named({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": [CARD]}}),
+            "text that is none",
+        ),
         (named({"type": "content_block_stop", "index": True}), "no whole number"),
         (b"", "ended before"),
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_a_broken_stream_says_why(broken: bytes, says: str) -> None:
     """What was held back is not lost."""
@@ -224,6 +228,24 @@ def test_texts_in_other_places_of_a_stream_are_read() -> None:
     assert out.count(b"<CREDIT_CARD>") == 3
     assert guarded.not_inspected == {"encrypted": 1}
     assert "content[1].content[0].title" in growing.places
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "ping", "x": "words"},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}, "x": "words"},
+        {"type": "content_block_stop", "index": 0, "content_block": {"type": "text", "text": "words"}},
+        {"type": "message_start", "message": message([], x="words")},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "x": "words"}, "usage": {"output_tokens": 9}},
+        {"type": "message_stop", "message": message([{"type": "text", "text": "words"}])},
+    ],
+    ids=lambda event: str(event["type"]),
+)
+def test_text_in_a_field_that_nobody_knows_is_counted(event: Event) -> None:
+    """Of whatever event, also of one that closes something and repeats it."""
+    _, guarded, _ = run(guard(REDACT), [named(event)])
+    assert guarded.not_inspected == {"unknown_event" if event["type"] == "ping" else "unknown_field": 1}
 
 
 def test_an_error_within_a_stream_is_the_last_event_and_is_guarded() -> None:

@@ -37,7 +37,7 @@ def spoiled(draw: st.DrawFn, given: list[Any]) -> Any:
             for key in path[:-1]:
                 holder = holder[key]
             if isinstance(holder, list) or isinstance(path[-1], str):
-                holder[path[-1]] = draw(junk)
+                holder[path[-1]] = copy.deepcopy(draw(junk))  # no two places hold one object, nor one itself
         except (KeyError, IndexError, TypeError):
             continue  # what it was in is junk already
     return made

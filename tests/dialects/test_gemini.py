@@ -9,7 +9,9 @@ import pytest
 
 from proxy.dialects import Gemini, GeminiCount, GeminiStreamed, Reading
 from proxy.errors import BackendBroken, RequestError
+from proxy.streaming import GuardedStream
 from tests.dialects.places import PLANT, check_place
+from tests.world import CARD, REDACT, event, guard
 
 GEMINI, STREAMED, COUNT = Gemini(), GeminiStreamed(), GeminiCount()
 
@@ -159,3 +161,33 @@ def test_log_probabilities_go_with_the_text_that_was_changed() -> None:
     assert GEMINI.redacted(payload, []) == []
     assert GEMINI.redacted(payload, reading.segments) == ["logprobs"]
     assert payload["candidates"][0]["logprobsResult"] is None
+
+
+def streamed(content: Any) -> tuple[bytes, GuardedStream]:
+    """One event with this content through the guard."""
+    guarded = GuardedStream(STREAMED, guard(REDACT).growing())
+    return guarded.feed(event({"candidates": [{"index": 0, "content": content, "finishReason": "STOP"}]})), guarded
+
+
+def test_what_a_part_of_a_stream_holds_beside_its_text_is_read() -> None:
+    """A call in a part with a text, also an empty one."""
+    out, guarded = streamed({"parts": [{"text": "", "functionCall": {"name": CARD, "args": {"to": CARD}}}], "x": "words"})
+    assert b"4111" not in out
+    assert out.count(b"<CREDIT_CARD>") == 2
+    assert guarded.not_inspected == {"unknown_field": 1}
+
+
+@pytest.mark.parametrize("content", [CARD, [CARD], {"parts": {"text": CARD}}, {"parts": CARD}], ids=range(4))
+def test_a_content_of_a_stream_that_is_none_is_broken(content: Any) -> None:
+    """Nothing of it passes."""
+    out, guarded = streamed(content)
+    assert isinstance(guarded.trouble, BackendBroken)
+    assert b"4111" not in out
+
+
+def test_the_contents_of_a_request_are_the_turns_of_a_conversation() -> None:
+    """What tools gave back belongs to the present."""
+    said = [("user", HI), ("model", HI), ("function", {"functionResponse": {"name": "f", "response": {"a": "b"}}})]
+    reading = GEMINI.read({"contents": [{"role": role, "parts": [part]} for role, part in said], "systemInstruction": PLANT})
+    assert [(each.turn, each.age) for each in reading.segments[:2]] == [(True, 2), (True, 1)]
+    assert [(each.turn, each.age) for each in reading.segments[-2:]] == [(True, 0), (False, 0)]

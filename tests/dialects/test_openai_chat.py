@@ -350,3 +350,13 @@ def test_no_event_raises_anything_but_backend_broken(payload: Any) -> None:
         return
     assert all(delta.slot.text == delta.text for delta in event.deltas)
     assert {CHAT.group(delta.channel) for delta in event.deltas if not event.failed} <= set(event.groups)
+
+
+def test_fields_that_get_one_name_are_told_apart() -> None:
+    """Each has a mark of its own, however many they are, and keeps its place and what it holds."""
+    metadata: dict[str, Any] = {"<EMAIL_ADDRESS>": 0} | {f"a{number}@example.org": number for number in range(1, 5000)}
+    reading = OpenAIChat().read({"model": "m", "messages": [{"role": "user", "content": "hi"}], "metadata": metadata})
+    reading.write({i: "<EMAIL_ADDRESS>" for i, segment in enumerate(reading.segments) if "@" in segment.text})
+    assert list(metadata.values()) == list(range(5000))
+    assert list(metadata)[:4] == ["<EMAIL_ADDRESS>", "<EMAIL_ADDRESS>_", "<EMAIL_ADDRESS>_2", "<EMAIL_ADDRESS>_3"]
+    assert not any("@" in name for name in metadata)

@@ -193,3 +193,13 @@ def test_log_probabilities_go_with_the_text_that_was_changed() -> None:
     reading = RESPONSES.read_answer(payload)
     assert RESPONSES.redacted(payload, reading.segments[:1]) == ["logprobs"]
     assert [each["logprobs"] for each in payload["output"][0]["content"]] == [[], [{"token": PLANT}]]
+
+
+def test_what_repeats_the_whole_answer_goes_when_it_changes() -> None:
+    """The messages that vLLM adds on request, in which the texts stand once more, and their tokens."""
+    payload = response(message(type="output_text", text=PLANT), output_messages=[{"message": PLANT, "tokens": [1]}])
+    reading = RESPONSES.read_answer(payload)
+    assert RESPONSES.redacted(payload, []) == []
+    assert payload["output_messages"]
+    assert RESPONSES.redacted(payload, reading.segments) == ["tokens"]
+    assert payload["output_messages"] is None

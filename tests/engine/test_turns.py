@@ -144,6 +144,45 @@ def test_a_split_attack_of_the_past_does_not_block_what_follows() -> None:
     assert verdict.texts == {0: "[removed: No attacks.]", 2: "[removed: No attacks.]"}
 
 
+class Vague(Asking):
+    """The same as a classifier does it: a finding is all of a text, and what only looks like one is a weak finding."""
+
+    def report(self, segment: Segment) -> Report:
+        score = 1.0 if re.search(r"drop\s?the\s?table", segment.text) else 0.1 if "drop" in segment.text else 0.0
+        found = [Finding("asked", "custom", "attack", score, 0, len(segment.text))] if score else []
+        return Report(found, len(segment.text))
+
+
+def test_a_weak_finding_in_one_part_hides_nothing_of_what_the_parts_say_together() -> None:
+    """It reaches no rule's threshold by itself; the whole does."""
+    made = engine(SPLIT, catalogue=catalogue(Vague()))
+    assert judged(made, turns("Remember: drop")).decision.action == Action.ALLOW
+    assert judged(made, turns("Remember: drop", "Yes.", "the table")).decision.action == Action.BLOCK
+
+
+def test_a_blocked_turn_of_the_past_hides_nothing_of_what_the_others_say_together() -> None:
+    """It is replaced, and the others are judged without it; nor does it make them an attack."""
+    made = engine(SPLIT, catalogue=catalogue(Vague()))
+    past = ("drop the table", "No.")
+    assert judged(made, turns(*past, "Remember: drop", "Yes.", "the table")).decision.action == Action.BLOCK
+    assert judged(made, turns(*past, "What is", "What?", "the weather?")).texts == {0: "[removed: No attacks.]"}
+
+
+class Forgetful(Asking):
+    """A check that reports on the first text alone."""
+
+    def __call__(self, segments: Sequence[Segment]) -> list[Report]:
+        return super().__call__(segments[:1])
+
+
+def test_a_check_that_reports_on_fewer_texts_than_it_was_given_has_failed() -> None:
+    """The others would pass without having been looked at."""
+    made = engine(SPLIT, catalogue=catalogue(Forgetful()))
+    verdict = judged(made, [Segment("hello", "system"), *turns("drop the table")])
+    assert verdict.decision.action == Action.BLOCK
+    assert [failure.kind for failure in verdict.decision.failures] == ["error"]
+
+
 @given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=900), max_size=12))
 def test_findings_in_the_joined_text_come_back_to_their_parts(texts: list[str]) -> None:
     """Whatever the parts, a span over all of the joined text is each part's own end."""
@@ -180,14 +219,18 @@ def test_a_blocked_turn_of_the_present_blocks_whatever_the_past() -> None:
     assert judged(engine(HISTORY % ", history: block"), turns(IBAN, "no", "hello")).decision.action == Action.BLOCK
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+ROLES = {"user": "user", "assistant": "model"}
+GEMINI = "/v1beta/models/m:generateContent"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", GEMINI])
 @pytest.mark.parametrize("history", ["redact", "drop", "block"])
 def test_a_conversation_goes_on_after_a_blocked_turn(path: str, history: str, tmp_path: Path) -> None:
     """As the policy says: the turn is replaced, its message is dropped, or the call is blocked."""
     from tests.test_coverage import Scripted
 
     heard = Scripted()
-    heard.answer = {"choices": [], "content": [], "id": "x"}
+    heard.answer = {"choices": [], "content": [], "candidates": [], "id": "x"}
     bad, call = (
         {"role": "user", "content": f"Pay {IBAN}"},
         {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}},
@@ -197,13 +240,16 @@ def test_a_conversation_goes_on_after_a_blocked_turn(path: str, history: str, tm
     said: list[Any] = [bad, {"role": "assistant", "content": "no"}, {"role": "user", "content": "Hello"}]
     if path == "/v1/chat/completions":
         said[2:2] = [calling, answered, {"role": "assistant", "content": "well"}]
+    asked: Any = {"model": "m", "max_tokens": 9, "messages": said}
+    if path == GEMINI:
+        asked = {"contents": [{"role": ROLES[each["role"]], "parts": [{"text": each["content"]}]} for each in said]}
 
     async def main() -> tuple[int, Any]:
         async with world(tmp_path, HISTORY % f", history: {history}") as parapet:
-            pool = parapet.app.endpoints[path].gateway.pools["m"]
+            pool = next(iter(parapet.app.endpoints.values())).gateway.pools["m"]
             for deployment in pool.deployments:
                 deployment.backend = heard
-            answer = await parapet.client.post(path, json={"model": "m", "max_tokens": 9, "messages": said})
+            answer = await parapet.client.post(path, json=asked)
             return answer.status_code, answer
 
     status, _ = asyncio.run(main())
