@@ -15,6 +15,7 @@ from proxy.cli.common import Commands
 from proxy.corpus import IndexFileError
 from proxy.settings import shipped_policies
 
+KINDS = 8  # of files that are left out, at most, are told of
 SHOWN = 0.2  # seconds between two looks of the progress bar
 FORMS = """\
 full: every n-gram with its place, 1.5 bytes for each byte of text. Nothing is lost.
@@ -85,6 +86,7 @@ def build(arguments: argparse.Namespace) -> int:
     """Build an index."""
     with Progress() as progress:
         corpus.build(arguments.works, arguments.out, plan(arguments), progress)
+    say_left_out(arguments.works, plan(arguments))
     return summary(arguments.out)
 
 
@@ -92,6 +94,7 @@ def extend(arguments: argparse.Namespace) -> int:
     """Extend an index."""
     with Progress() as progress:
         corpus.extend(arguments.index, arguments.works, plan(arguments), progress)
+    say_left_out(arguments.works, plan(arguments))
     return summary(arguments.index)
 
 
@@ -100,6 +103,17 @@ def merge(arguments: argparse.Namespace) -> int:
     with Progress() as progress:
         corpus.merge(arguments.indexes, arguments.out, progress)
     return summary(arguments.out)
+
+
+def say_left_out(works: list[Path], how: corpus.Plan) -> None:
+    """Warn of files that are not protected now, since they are of no kind that is read."""
+    kinds = corpus.left_out(works, how.tokens)
+    if kinds:
+        rows = ", ".join(f"{count:,} {kind}" for kind, count in list(kinds.items())[:KINDS])
+        print(
+            f"parapet: {sum(kinds.values()):,} files were left out, since no text is read from their kind: {rows}",
+            file=sys.stderr,
+        )
 
 
 def plan(arguments: argparse.Namespace) -> corpus.Plan:

@@ -6,6 +6,7 @@ from proxy.corpus.index import Index, Shelf, Work, opened, trusted
 from proxy.corpus.layout import contents, verify
 from proxy.corpus.matcher import Following, Matcher, matching
 from proxy.corpus.passages import Limits, Passage
+from proxy.corpus.sources import left_out
 from proxy.corpus.titles import Titled, title_forms, title_key, titles_in, unelided
 from proxy.corpus.words import prints_of
 from proxy.errors import IndexFileError
@@ -25,6 +26,7 @@ __all__ = [
     "code",
     "contents",
     "extend",
+    "left_out",
     "matching",
     "merge",
     "opened",

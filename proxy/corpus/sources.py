@@ -10,6 +10,7 @@ import gzip
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,14 @@ def sources(paths: Iterable[Path], tokens: Tokens) -> list[Source]:
             f"nothing to index: expected files such as *.{', *.'.join(sorted(wanted)[:8])}, or any of them with .gz"
         )
     return found
+
+
+def left_out(paths: Iterable[Path], tokens: Tokens) -> dict[str, int]:
+    """The kinds of files in folders that are not read, and how many there are of each, the most first."""
+    wanted = (TEXTS if tokens == "words" else CODE) | LINES
+    files = (each for path in paths if path.is_dir() for each in path.rglob("*") if each.is_file())
+    kinds = Counter(each.suffix.lower() or "without an ending" for each in files if Source(each, each.name, 0).kind not in wanted)
+    return dict(kinds.most_common())
 
 
 def pieces(source: Source, defaults: Mapping[str, str]) -> Iterator[Piece]:

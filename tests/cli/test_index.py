@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from pathlib import Path
@@ -88,3 +89,17 @@ def test_help_says_what_each_form_loses(capsys: pytest.CaptureFixture[str]) -> N
     shown = capsys.readouterr().out
     assert "winnowed: " in shown
     assert "No work, place or share is named" in shown
+
+
+def test_files_that_are_not_read_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else their holder would think them protected; what is read is not named."""
+    folder = tmp_path / "works"
+    folder.mkdir()
+    (folder / "a.txt.gz").write_bytes(gzip.compress(text(FOREIGN[:50]).encode()))
+    for name in ("b.epub", "c.EPUB", "d.pdf", "README"):
+        (folder / name).write_text("x")
+    assert main(["index", "build", str(folder), "-o", str(tmp_path / "out.pidx")]) == 0
+    assert "4 files were left out, since no text is read from their kind: 2 .epub, 1 " in capsys.readouterr().err
+    (folder / "a.txt.gz").rename(tmp_path / "a.txt.gz")
+    assert main(["index", "build", str(tmp_path / "a.txt.gz"), "-o", str(tmp_path / "out.pidx")]) == 0
+    assert capsys.readouterr().err == ""
