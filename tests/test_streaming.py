@@ -375,6 +375,16 @@ def test_text_that_comes_as_parts_is_one_text(deltas: list[dict[str, Any]], show
     assert joined == shown
 
 
+def test_a_message_that_repeats_the_pieces_of_a_stream_is_taken_out() -> None:
+    """Some servers end a stream with it."""
+    last = chunk({}, finish="stop")
+    last["choices"][0]["message"] = {"role": "assistant", "content": CARD}
+    client, guarded, _ = run(guard(REDACT), [stream_of(chunk({"content": CARD}), last)])
+    assert client.texts == {(0, "content"): "<CREDIT_CARD>"}
+    assert "4111" not in str(client.payloads)
+    assert guarded.not_inspected["unknown_field"]
+
+
 @pytest.mark.parametrize("key", ["thinking_blocks", "reasoning_details"])
 def test_reasoning_that_comes_as_objects_is_one_text(key: str) -> None:
     """As LiteLLM and OpenRouter send it beside the plain one; what holds copies of pieces is taken out, what is sealed passes."""

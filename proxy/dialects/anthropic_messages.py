@@ -106,6 +106,12 @@ class AnthropicCount(AnthropicMessages):
     name = "anthropic-count"
     path = "/v1/messages/count_tokens"
 
+    def read(self, payload: object) -> Reading:
+        """The texts of a request; there is no stream of a count. Raises RequestError."""
+        reading = super().read(payload)
+        reading.stream = False
+        return reading
+
     def read_answer(self, payload: object) -> Reading:
         """There are only numbers in it. Raises BackendBroken."""
         if not isinstance(payload, dict) or not isinstance(payload.get("input_tokens"), int):

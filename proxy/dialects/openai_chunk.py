@@ -14,6 +14,7 @@ CHUNK_FIELDS = frozenset(  # `obfuscation` is padding of random length, `provide
     "id object created model choices usage system_fingerprint service_tier obfuscation provider error".split()
 ).union(REPEATS)
 CHOICE_FIELDS = frozenset((*REPEATS, "index", "delta", "finish_reason"))
+COPIES = ("message", "provider_specific_fields")  # in which some servers repeat texts of the choice, in a chunk of a stream
 PIECES: dict[str, Role] = {
     "content": "assistant",
     "refusal": "assistant",
@@ -47,6 +48,7 @@ def read_chunk(payload: Json) -> Event:
         elif delta is not None:
             raise BackendBroken("the backend's stream has a delta that is no object")
         event.repeats += repeats_of(choice)
+        event.repeats += [Repeat(choice, key, "unknown_field") for key in COPIES if has_text(choice.get(key))]
         if choice.get("finish_reason"):  # some servers send an empty text in its place until the end
             event.ending.append(index)
             event.other = True

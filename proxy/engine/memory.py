@@ -20,11 +20,15 @@ Key = tuple[int, bytes]
 
 @dataclass(slots=True)
 class Memory:
-    """The reports of the texts that were asked about last; nothing of the texts but digests under a salt of its own."""
+    """The reports of the texts that were asked about last; nothing of the texts but digests under a salt of its own.
+
+    `size`: how many reports, and how many findings in all of them, are remembered at most.
+    """
 
     size: int
     salt: bytes = field(default_factory=lambda: os.urandom(16))
     reports: OrderedDict[Key, Report] = field(default_factory=OrderedDict)
+    findings: int = 0  # in them
 
     def keys(self, check: int, segments: Sequence[Segment]) -> list[Key]:
         """Under what a check's reports of these texts are remembered."""
@@ -43,9 +47,12 @@ class Memory:
         return report
 
     def keep(self, key: Key, report: Report) -> None:
-        """Remember a report, unless something failed in it; the one that nobody asked about for longest goes."""
-        if report.failures or report.wait is not None:
+        """Remember a report, unless something failed in it; those that nobody asked about for longest go."""
+        if report.failures or report.wait is not None or len(report.findings) > self.size:
             return
+        before = self.reports.get(key)
+        self.findings += len(report.findings) - (len(before.findings) if before else 0)
         self.reports[key] = report
-        if len(self.reports) > self.size:
-            self.reports.popitem(last=False)
+        while len(self.reports) > self.size or self.findings > self.size:
+            _, gone = self.reports.popitem(last=False)
+            self.findings -= len(gone.findings)

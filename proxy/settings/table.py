@@ -129,7 +129,8 @@ class Settings:
     check_threads: Count = setting("the threads that run checks, per worker", 4)
     check_queue: Count = setting("the most calls of checks that wait for a thread, per worker, before more are turned away", 64)
     verdict_cache: Amount = setting(
-        "the texts of which is remembered what checks found in them, per worker, so that a history is judged once; 0 for none",
+        "the texts of which is remembered what checks found in them, and the most findings in all of them, per worker, so that a "
+        "history is judged once; 0 for none",
         16384,
     )
     inline_chars: Size = setting(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.dialects import AnthropicMessages
+from proxy.dialects import AnthropicCount, AnthropicMessages
 from proxy.errors import BackendBroken, RequestError
 
 MESSAGES = AnthropicMessages()
@@ -140,3 +140,10 @@ def test_errors_of_several_servers(error: Any) -> None:
         "error": {"type": error["error"]["type"] if "type" in error else "api_error", "message": "X"},
         "request_id": "r-1",
     }
+
+
+def test_a_count_is_no_stream() -> None:
+    """Whatever the request says, as clients send it that count what they are about to stream."""
+    asked = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+    assert MESSAGES.read(asked).stream
+    assert not AnthropicCount().read(asked).stream

@@ -125,6 +125,18 @@ def test_the_memory_is_bounded_and_tells_roles_apart() -> None:
     assert [memory.recall(key) is not None for key in keys] == [True, False, True]
 
 
+def test_findings_are_remembered_up_to_as_many_as_texts() -> None:
+    """A text of which there is much to say takes the place of many; one of which there is too much is not remembered."""
+    memory = Memory(4)
+    keys = memory.keys(1, [Segment(name, "user") for name in "abcd"])
+    found = [Finding("asked", "custom", "attack", 1.0, 0, 1)] * 5
+    for key, count in zip(keys, (1, 3, 2, 5), strict=True):
+        memory.keep(key, Report(found[:count]))
+    assert [memory.recall(key) is not None for key in keys] == [False, False, True, False]
+    memory.keep(keys[2], Report(found[:4]))
+    assert (memory.findings, len(memory.reports)) == (4, 1)
+
+
 def test_an_attack_split_over_turns_or_parts_is_found() -> None:
     """In what the user said in recent turns, put together; each part is a finding at its own place."""
     made = engine(SPLIT, catalogue=catalogue(Asking()))
