@@ -26,7 +26,7 @@ Detail = tuple[tuple[str, str | int | float], ...]
 
 LEAST = 30  # words of a licence that are recognised as its text
 LONGEST = 16  # words of an SPDX expression
-WITH = re.compile(r" WITH \S+")
+WITH = re.compile(r" WITH [^\s()]+")
 REFERENCE = re.compile(r"LicenseRef-[\w.-]+")
 SPDX = r"((?!licen[cs]es?\b)[A-Za-z][A-Za-z0-9.+\-]{1,60}(?:\s+(?:OR|AND|WITH)\s+[A-Za-z][A-Za-z0-9.+\-]{1,60}){0,4})"
 NAMED = re.compile(
@@ -84,9 +84,32 @@ def expression(tag: str) -> str:
             parsed = canonicalize_license_expression(" ".join(words[:count]))
         except InvalidLicenseExpression:
             continue
-        bare = WITH.sub("", parsed).replace("(", "").replace(")", "")
-        return REFERENCE.sub("LicenseRef", bare)
+        bare = REFERENCE.sub("LicenseRef", WITH.sub("", parsed))
+        groups = either(bare.replace("(", " ( ").replace(")", " ) ").split())
+        return " OR ".join(dict.fromkeys(" AND ".join(dict.fromkeys(group)) for group in groups))
     return "unknown"
+
+
+def either(words: list[str]) -> list[tuple[str, ...]]:
+    """The alternatives of an expression without brackets, each the licences that hold together; takes its words from the list."""
+    groups = together(words)
+    while words and words[0] == "OR":
+        del words[0]
+        groups += together(words)
+    return groups
+
+
+def together(words: list[str]) -> list[tuple[str, ...]]:
+    """The same for what stands between `OR`."""
+    groups: list[tuple[str, ...]] = [()]
+    while True:
+        word = words.pop(0)
+        more = either(words) if word == "(" else [(word,)]
+        del words[: word == "("]  # the bracket that closes
+        groups = [(*group, *each) for group in groups for each in more]
+        if not words or words[0] != "AND":
+            return groups
+        del words[0]
 
 
 def named(tag: str) -> str:

@@ -172,7 +172,8 @@ def test_code_is_compared_on_lexemes(body: str, *, found: bool) -> None:
 
 LICENCES = [
     ("// SPDX-License-Identifier: MPL-2.0", ["MPL-2.0"]),
-    ("SPDX-License-Identifier: (MIT OR GPL-2.0-only) AND LGPL-2.1-or-later", ["MIT", "GPL-2.0-only", "LGPL-2.1-or-later"]),
+    ("This program is licensed under the GNU GPL v3.0.", ["GPL-3.0"]),
+    ("SPDX-License-Identifier: (MIT OR GPL-2.0-only) AND LGPL-2.1-or-later", ["MIT", "LGPL-2.1-or-later", "GPL-2.0-only"]),
     ("/* Licensed under the Apache License, Version 2.0 (the \"License\");\n * you may not use */", ["Apache-2.0"]),
     (
         "# terms of the GNU General Public License as\n# published by the Free Software\n# Foundation; either version 3 of",
@@ -223,6 +224,9 @@ def test_one_alternative_that_is_welcome_is_enough() -> None:
     of = made("licence", welcome=("MIT",))
     assert whole(of, "SPDX-License-Identifier: MIT OR GPL-3.0-only") == []
     assert [facts(f)["spdx"] for f in whole(of, "SPDX-License-Identifier: MIT AND GPL-3.0-only")] == ["GPL-3.0-only"]
+    bracketed = whole(of, "SPDX-License-Identifier: (MIT OR Zlib) AND GPL-3.0-only")
+    assert [facts(f)["spdx"] for f in bracketed] == ["GPL-3.0-only", "Zlib"]
+    assert whole(of, "SPDX-License-Identifier: (MIT AND MIT) OR GPL-3.0-only") == []
 
 
 def test_copyleft_is_known_by_id() -> None:
@@ -416,6 +420,9 @@ def test_every_option_and_category_is_documented() -> None:
         ("MIT or GPL-2.0-only", "MIT OR GPL-2.0-only"),
         ("GPL-2.0-only WITH Classpath-exception-2.0", "GPL-2.0-only"),
         ("LicenseRef-Acme-Secret", "LicenseRef"),
+        ("(MIT OR Apache-2.0) AND GPL-3.0-only", "MIT AND GPL-3.0-only OR Apache-2.0 AND GPL-3.0-only"),
+        ("(GPL-2.0-only WITH Classpath-exception-2.0) AND MIT", "GPL-2.0-only AND MIT"),
+        ("((MIT))", "MIT"),
     ],
 )
 def test_a_tag_gives_ids_of_the_spdx_list_and_no_text(tag: str, licences: str) -> None:
