@@ -36,7 +36,14 @@ STATUSES = {  # of errors, the same in every dialect
 ERROR = {
     "type": "object",
     "required": ["error"],
-    "properties": {"error": {"type": "object", "required": ["message", "type"], "properties": {"message": {"type": "string"}}}},
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message"],
+            "anyOf": [{"required": ["type"]}, {"required": ["code", "status"]}],  # Google's errors have no type
+            "properties": {"message": {"type": "string"}},
+        }
+    },
 }
 GATEWAYS = (foreign.LITELLM, foreign.CONTENTS, foreign.CHAT, foreign.CHAT_BEFORE, foreign.GENERATION)
 SECURITY = {

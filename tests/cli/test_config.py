@@ -48,4 +48,4 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Capt
     """What the system refuses is one line with the place, not a stack trace."""
     (tmp_path / "one.txt").write_text("some words of a work that is long enough to be indexed here")
     assert main(["index", "build", str(tmp_path / "one.txt"), "-o", str(tmp_path / "none" / "x.pidx")]) == 2
-    assert "No such file or directory" in capsys.readouterr().err
+    assert f"there is no folder {tmp_path / 'none'}" in capsys.readouterr().err
