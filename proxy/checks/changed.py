@@ -30,11 +30,19 @@ def changed(old: str, new: str) -> Iterator[Change]:
         yield filled(old, Change(head, len(old) - tail, new[head : len(new) - tail]))
         return
     place = head
+    held: Change | None = None
     for tag, first, last, first_new, last_new in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         length = sum(map(len, before[first:last]))
         if tag != "equal":
-            yield filled(old, Change(place, place + length, "".join(after[first_new:last_new])))
+            change = filled(old, Change(place, place + length, "".join(after[first_new:last_new])))
+            if held is not None and change.start < held.end:  # both put something in beside one character: it is taken once
+                change = Change(held.start, held.end, held.text + change.text[held.end - change.start :])
+            elif held is not None:
+                yield held
+            held = change
         place += length
+    if held is not None:
+        yield held
 
 
 def filled(old: str, change: Change) -> Change:

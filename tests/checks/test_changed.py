@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.checks.changed import changed
@@ -20,6 +20,8 @@ def applied(old: str, new: str) -> str:
 
 
 @given(WORDS, WORDS)
+@example("é", "callécall")
+@example(". é", "at. 555 éme")
 def test_the_changes_make_the_new_text(old: str, new: str) -> None:
     """Whatever both are; only of an empty text nothing can be replaced."""
     assert applied(old, new) == new
