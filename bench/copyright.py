@@ -21,8 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from proxy.corpus import Shelf, builder, index, matcher, prints_of, prose, title_forms
+from proxy.corpus.chains import Limits, Passage
 from proxy.corpus.matcher import Matcher
-from proxy.corpus.passages import Limits, Passage
 
 QUOTED = 50  # words that a rule lets pass, quoted and attributed, if it does not say otherwise
 LENGTHS = (20, 25, 30, 50, 100, 200)

@@ -63,6 +63,6 @@ class Model:
             raise CheckDeclined("the model's answer has no text")
         return LLMResponse(content=text)
 
-    def stream_async(self, prompt: Any, *, stop: list[str] | None = None, **more: Any) -> AsyncIterator[Any]:
-        """Rails that only judge have nothing to stream."""
-        raise NotImplementedError
+    def stream_async(self, *given: Any, **more: Any) -> AsyncIterator[Any]:  # noqa: ARG002 - the library gives them
+        """Rails that only judge have nothing to stream: one that asks for it has no verdict to give."""
+        raise CheckDeclined("a rail asks its model for a stream, which rails that judge are not given")

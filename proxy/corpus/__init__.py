@@ -1,11 +1,11 @@
 """The index of works: built from their texts, memory-mapped, and compared with texts whole or as they grow."""
 
 from proxy.corpus.builder import Plan, build, extend, merge
+from proxy.corpus.chains import Limits, Passage
 from proxy.corpus.folding import code, prose
 from proxy.corpus.index import Index, Shelf, Work, opened, trusted
 from proxy.corpus.layout import contents, verify
 from proxy.corpus.matcher import Following, Matcher, matching
-from proxy.corpus.passages import Limits, Passage
 from proxy.corpus.sources import left_out
 from proxy.corpus.titles import Titled, title_forms, title_key, titles_in, unelided
 from proxy.corpus.words import prints_of

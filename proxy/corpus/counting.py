@@ -5,8 +5,8 @@ Chance n-grams cannot be told from copied ones by their place, so only runs of S
 
 from __future__ import annotations
 
+from proxy.corpus.chains import Limits, Passage
 from proxy.corpus.index import Work
-from proxy.corpus.passages import Limits, Passage
 
 SOLID = 8  # words of a run that counts
 GAP = 12  # words between two runs of a passage

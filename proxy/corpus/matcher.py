@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxy.corpus import grams
+from proxy.corpus.chains import Chain, Limits, Passage
 from proxy.corpus.counting import Counting
 from proxy.corpus.folding import Folding, code, prose
 from proxy.corpus.index import Hits, Index, Shelf
-from proxy.corpus.passages import KEPT, NEAR, Chain, Limits, Passage, Trace
+from proxy.corpus.passages import KEPT, NEAR, Trace
 from proxy.corpus.table import Tokens
 from proxy.corpus.words import Reader, Words, read
 
