@@ -199,6 +199,11 @@ BACKENDS = Board(
                 Panel("Retries", ("retries",), "Sent to another deployment, or withheld because of retry_share."),
                 Panel("Fallbacks", ("fallbacks",), "Calls that another pool was asked to serve."),
                 Panel("Refused", ("queue_refused",), "Deployments and the line before them were full."),
+                Panel(
+                    "Called before the verdict",
+                    ("overlaps",),
+                    "Calls whose prompt was judged while the backend worked; blocked and replaced ones were cancelled there.",
+                ),
                 Panel("Waiting", ("queue_waiting",), "Calls that wait for a place now.", width=12),
                 Panel("Waited, p95", ("queue_seconds_p95",), "Time that calls waited for a place.", width=12),
             ),

@@ -143,6 +143,7 @@ QUERIES: dict[str, Query] = {
     ),
     "retries": Query(rate("parapet_backend_retries_total", MODEL, "model, result"), "{{model}}: {{result}}", "ops"),
     "fallbacks": Query(rate("parapet_backend_fallbacks_total", MODEL, "model"), "to {{model}}", "ops"),
+    "overlaps": Query(rate("parapet_overlaps_total", MODEL, "model, result"), "{{model}}: {{result}}", "ops"),
     "queue_waiting": Query(f"sum by (model) (parapet_queue_waiting{{{MODEL}}})", "{{model}}"),
     "queue_seconds_p95": Query(quantile(0.95, "parapet_queue_seconds", "model", MODEL), "{{model}}", "s"),
     "queue_refused": Query(rate("parapet_queue_refused_total", MODEL, "model, cause"), "{{model}}: {{cause}}", "ops"),

@@ -27,6 +27,7 @@ class Record:
     pool: str = ""  # the one that served: another than the model's own after a fallback
     backend: str = ""  # the deployment that was called last
     attempts: int = 0  # calls of deployments
+    overlap: str = ""  # the first was made before the verdict on the prompt, which then passed, blocked, or replaced it
     stream: bool = False
     outcome: str = "error"
     status: int = 0
@@ -58,6 +59,7 @@ class Record:
                 "pool": self.pool,
                 "backend": self.backend,
                 "attempts": self.attempts,
+                "overlap": self.overlap,
                 "stream": self.stream,
                 "outcome": self.outcome,
                 "status": self.status,

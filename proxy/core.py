@@ -232,7 +232,8 @@ class CheckKind:
     `levels` says which score each level of a rule asks for, by category and role; it raises ParapetError when nobody can say.
     `floor`: it reports no finding with a lower score, so that a rule with a lower threshold is refused.
     `lasting`: it says the same of the same text as long as it lives. `converses`: what it looks for may be said over turns.
-    `flaw`: what is wrong with options that are well-formed, under the settings in force.
+    `flaw`: what is wrong with options that are well-formed, under the settings in force. `about`: the family of what it finds
+    under its options, where that is not always `family`.
     """
 
     name: str
@@ -249,6 +250,7 @@ class CheckKind:
     flaw: Callable[[Any], Flaw | None] | None = None
     lasting: bool = True
     converses: bool = False
+    about: Callable[[Any], Family] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,8 @@ class Outside:
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if asyncio.get_running_loop() not in self.sessions:
+                raise  # it was closed here, and for good
             return await self.exchanged(url, body, sent)  # it was closed while it lay idle, as far as anyone can tell
 
     async def exchanged(self, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:

@@ -99,6 +99,7 @@ def kind(outside: Outside | None, meter: Meter) -> CheckKind:
         description="A service over HTTP: one of your own in a documented contract, or one that exists.",
         lasting=False,
         flaw=lambda given: flaw(given, outside.services) if outside is not None else None,
+        about=lambda given: given.family or KINDS[given.kind].family,
     )
 
 

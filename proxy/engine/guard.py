@@ -26,7 +26,7 @@ from proxy.engine.turns import Asks, Past, forgiven, together, without
 from proxy.errors import PolicyError, Problem
 from proxy.metrics import Metrics
 from proxy.operators import Conversation, Conversations, Restorer
-from proxy.policy import Policy, PolicySet, decide
+from proxy.policy import Policy, PolicySet, decide, overlaps
 from proxy.settings import Settings
 from proxy.text import readable
 from proxy.traces import step
@@ -64,6 +64,7 @@ class Guard:
     prompt: Plan
     completion: Plan
     runner: Runner
+    overlaps: bool = False  # the backend may be called before the verdict on the prompt
 
     @property
     def names(self) -> str:
@@ -267,4 +268,5 @@ class Force:
         return guard
 
     def make(self, held: tuple[Policy, ...], runner: Runner) -> Guard:
-        return Guard(held, self.planner.plan(held, "prompt"), self.planner.plan(held, "completion"), runner)
+        prompt, completion = self.planner.plan(held, "prompt"), self.planner.plan(held, "completion")
+        return Guard(held, prompt, completion, runner, overlaps(held))

@@ -23,6 +23,7 @@ from proxy.errors import AccessError, BackendError, BackendRefused, CheckTimeout
 from proxy.gateway.caller import Caller, ClientLeft, Receive, Scope, Send
 from proxy.gateway.conversation import conversation_of
 from proxy.gateway.exchange import Exchange
+from proxy.gateway.overlap import Gate, Overlap
 from proxy.gateway.seen import Seen
 from proxy.gateway.traced import decided, served
 from proxy.metrics import Metrics
@@ -146,20 +147,33 @@ class Call:
         self.refuse_hidden(guard, reading)
         self.about = conversation_of(gateway.engine.conversations, record.principal, caller, reading)
         record.conversation = self.about.source
-        verdict = await self.judge("prompt", guard, reading)
-        caller.extra += [
-            (b"x-parapet-decision", verdict.decision.action.word.encode()),
-            (b"x-parapet-policy", guard.names.encode()),
-        ]
+        if guard.overlaps:
+            await Overlap(self, guard, pool, payload).run(reading)
+        else:
+            await self.proceed(guard, pool, payload, reading, await self.judge("prompt", guard, reading))
+
+    async def proceed(
+        self, guard: Guard, pool: Pool, payload: Any, reading: Reading, verdict: Verdict, *, spared: bool = True
+    ) -> None:
+        """Act on the verdict on the prompt; `spared`: a backend need not write an answer to one that is blocked."""
+        self.announce(guard, verdict)
         if verdict.decision.action == Action.BLOCK:
-            record.outcome = "blocked_prompt"
-            gateway.metrics.spared(record.model, "prompt")
+            self.record.outcome = "blocked_prompt"
+            if spared:
+                self.gateway.metrics.spared(self.record.model, "prompt")
             await self.refuse(verdict)
             return
         reading.write(verdict.texts)
         reading.drop(verdict.dropped)
         self.exchange = Exchange(self, guard)
         await self.exchange.run(pool, payload)
+
+    def announce(self, guard: Guard, verdict: Verdict) -> None:
+        """Say in the headers of the answer what was decided of the prompt."""
+        self.caller.extra += [
+            (b"x-parapet-decision", verdict.decision.action.word.encode()),
+            (b"x-parapet-policy", guard.names.encode()),
+        ]
 
     def refuse_hidden(self, guard: Guard, reading: Reading) -> None:
         """Text that nobody can read passes no rule that acts on prompts, unless the settings say so. Raises RequestError."""
@@ -178,14 +192,14 @@ class Call:
             return {}
         return await self.caller.payload(self.gateway.settings.max_body, form=self.dialect.form)
 
-    async def judge(self, direction: Direction, guard: Guard, reading: Reading) -> Verdict:
-        """Guard texts that are all there, and note it."""
+    async def judge(self, direction: Direction, guard: Guard, reading: Reading, gate: Gate | None = None) -> Verdict:
+        """Guard texts that are all there, and note it; where an answer waits at a gate, only for so long it was delayed."""
         begun = time.perf_counter()
         with step(f"guard {direction}") as span:
             verdict = await guard.judge(direction, reading.segments, self.about)
             if span.traced:
                 decided(span, verdict.decision)
-        spent = time.perf_counter() - begun
+        spent = time.perf_counter() - begun if gate is None else gate.held
         record, metrics = self.record, self.gateway.metrics
         record.guard_seconds += spent
         metrics.guarded(direction, spent)

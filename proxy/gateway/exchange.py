@@ -21,6 +21,7 @@ from proxy.traces import current, step
 
 if TYPE_CHECKING:
     from proxy.gateway.call import Call
+    from proxy.gateway.overlap import Gate
 
 EVENTS = b"text/event-stream; charset=utf-8"
 TEXT = "text/plain"
@@ -31,8 +32,9 @@ SERVED = b"x-parapet-backend"
 class Exchange:
     """What happens between a call and a backend."""
 
-    def __init__(self, call: Call, guard: Guard) -> None:
-        self.call, self.guard = call, guard
+    def __init__(self, call: Call, guard: Guard, gate: Gate | None = None) -> None:
+        """`gate`: where the answer waits for the verdict on the prompt, if there is none yet."""
+        self.call, self.guard, self.gate = call, guard, gate
         self.gateway, self.dialect, self.caller, self.record = call.gateway, call.dialect, call.caller, call.record
         self.told = False  # the backend's stream has said itself that it failed
         self.guarded: GuardedStream | None = None  # the answer, if it is a stream
@@ -85,6 +87,8 @@ class Exchange:
                 attempt = await pool.call(asked, self.note)
                 try:
                     self.gateway.metrics.backend_began(self.record.model, attempt.answered - begun)
+                    if self.gate is not None:
+                        await self.gate.pass_through(attempt)
                     await self.answer(attempt, begun)
                 except BackendError as error:
                     attempt.failed(error)

@@ -122,6 +122,12 @@ METRICS: dict[str, Row] = {
         "less what had come.",
         ("model", "direction"),
     ),
+    "parapet_overlaps": Row(
+        Counter,
+        "Calls whose backend was called before the verdict on the prompt, which then passed it; or blocked or replaced it, so "
+        "that the backend's call was cancelled.",
+        ("model", "result"),
+    ),
     "parapet_policy_loads": Row(Counter, "Times that the policy files were read.", ("result",)),
     "parapet_policy_refused": Row(
         Gauge, "1 while the policy files have mistakes and older ones are in force, else 0.", across="livemax"
@@ -342,6 +348,10 @@ class Metrics:
         """A call was blocked before its answer, or after so many characters of it."""
         label = self.model(model)
         self.child("parapet_tokens_saved", label, direction).inc(self.saved.left(label, characters))
+
+    def overlapped(self, model: str, result: str) -> None:
+        """A backend was called before the verdict, and this came of it."""
+        self.child("parapet_overlaps", self.model(model), result).inc()
 
     def backend_failed(self, model: str, code: str) -> None:
         """The backend gave no good answer."""

@@ -4,6 +4,7 @@ from proxy.policy.cases import Case, Expect, beside, coverage, load_cases, parse
 from proxy.policy.compiled import Policy, PolicySet, Rule, policy_set
 from proxy.policy.decide import decide
 from proxy.policy.load import is_tests, load, parse
+from proxy.policy.overlap import overlaps
 from proxy.policy.schema import schema
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "is_tests",
     "load",
     "load_cases",
+    "overlaps",
     "parse",
     "parse_cases",
     "policy_set",

@@ -76,6 +76,7 @@ class Policy:
     rules: tuple[Rule, ...]
     digest: str
     file: str
+    overlap: bool = False  # the backend may be called while prompts are still judged
 
     def __hash__(self) -> int:
         """By digest: policies are looked up by tuples of them on every call, and equal ones have equal digests."""

@@ -17,6 +17,7 @@ from proxy.core import LABEL, Action, CheckKind, Operator, Thresholds, Way
 from proxy.errors import FileError, ParapetError, PolicyError, Problem
 from proxy.policy.compiled import Policy, PolicySet, Rule, digest, policy_set
 from proxy.policy.model import DEFAULT, Mask, Masked, PolicyFile, RuleEntry
+from proxy.policy.overlap import held_back
 
 SUFFIXES = (".yaml", ".yml")
 Catalogue = Mapping[str, CheckKind]
@@ -110,6 +111,8 @@ def _compile(document: yamlfile.Document, catalogue: Catalogue) -> Policy:
         raise PolicyError(sorted([*problems, *_readable_rules(document, catalogue)], key=_order)) from None
     found: list[Problem] = _twice(document, entry)
     rules = tuple(_rule(document, entry, index, catalogue, found) for index in range(len(entry.rules)))
+    if entry.overlap:
+        found += held_back(document, entry, catalogue)
     if found:
         raise PolicyError(sorted(found, key=_order))
     return Policy(
@@ -121,6 +124,7 @@ def _compile(document: yamlfile.Document, catalogue: Catalogue) -> Policy:
         rules=tuple(rule for rule in rules if rule),
         digest=digest(document.source),
         file=document.file,
+        overlap=entry.overlap,
     )
 
 

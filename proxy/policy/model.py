@@ -176,4 +176,9 @@ class PolicyFile(Entry):
     description: str = Field(default="", description="What the policy is for, in a sentence.")
     applies_to: AppliesTo = Field(default=AppliesTo(), description="Teams and models. Left out: everyone, every model.")
     mode: Mode = Field(default="enforce", description="enforce acts; monitor records what would have been done.")
+    overlap: bool = Field(
+        default=False,
+        description="The backend may be called while prompts are still judged: nothing is shown before, and a block cancels the "
+        "call. Only for policies whose rules never replace a prompt, and never refuse one for privacy.",
+    )
     rules: list[RuleEntry] = Field(min_length=1, description="The rules; they hold together, the strongest action wins.")
