@@ -23,6 +23,7 @@ from proxy.backends import Backend, pools
 from proxy.checks import CATALOGUE, catalogue, combined
 from proxy.core import Principal
 from proxy.dialects import DIALECTS
+from proxy.draining import AGAIN, MESSAGE, STILL, Draining
 from proxy.engine import Engine, Guard, Reloader, Verdict, look
 from proxy.errors import RequestError, VaultError
 from proxy.gateway import KEYS, Endpoint, Gateway, Receive, Scope, Send, conversation_id, parsed, request_id_of
@@ -33,6 +34,7 @@ from proxy.settings import Settings
 from proxy.traces import Traces
 from proxy.vault import conversations
 
+TOO_LATE = 2**20  # bytes of a request that is refused unread
 CATEGORIES = tuple(category for kind in CATALOGUE.values() for category in kind.categories)
 
 
@@ -60,7 +62,8 @@ def create_app(
         metrics,
         Traces.of(settings, metrics.spanned),
     )
-    pages = Pages(gateway, reloader)
+    draining = Draining(settings.shutdown_delay, settings.shutdown_grace)
+    pages = Pages(gateway, reloader, draining)
     endpoints = {path: gateway.endpoint(dialect) for path, dialect in DIALECTS.items()}
     site = Starlette(
         routes=[
@@ -81,7 +84,7 @@ def create_app(
         lifespan=lambda _: lifespan(gateway, reloader, outside),
     )
     site.router.redirect_slashes = False  # a path is served as it is written, or not at all
-    return Application(site, endpoints)
+    return Application(site, endpoints, draining)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,24 @@ class Application:
 
     site: Starlette
     endpoints: Mapping[str, Endpoint]
+    draining: Draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        calls = self.draining.calls
+        if self.draining.refuses and scope["type"] == "http" and scope["path"] not in STILL:
+            await refuse_call(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self.site(scope, receive, send)
+        else:
+            task = asyncio.current_task()
+            calls.add(task)
+            try:
+                await self.serve(scope, receive, send)
+            finally:
+                calls.discard(task)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a call, or a page."""
         endpoint = self.endpoints.get(scope.get("path", "")) if scope.get("method") == "POST" else None
         if endpoint is not None:
             await endpoint(scope, receive, send)
@@ -145,6 +164,7 @@ class Pages:
 
     gateway: Gateway
     reloader: Reloader
+    draining: Draining
 
     def principal(self, request: Request) -> Principal:
         return self.gateway.access.principal(*(request.headers.get(name.decode(), "") for name in KEYS))
@@ -246,11 +266,12 @@ class Pages:
     async def readyz(self, _: Request) -> Response:
         """`GET /readyz`: what is in force, what is wrong with the policy files, and which models have no deployment to call.
 
-        It is 503 only while no model has one.
+        It is 503 only while no model has one, and when the server is about to stop.
         """
         policies, served = self.gateway.engine.policies, self.gateway.pools
         down = [name for name, pool in served.items() if pool.down]
         status = "down" if len(down) == len(served) else "degraded" if down else "ok"
+        status = "draining" if self.draining.begun else status
         return reply(
             {
                 "status": status,
@@ -261,7 +282,7 @@ class Pages:
                 "down": down,
                 "pools": {name: {each: state.value for each, state in pool.states.items()} for name, pool in served.items()},
             },
-            503 if status == "down" else 200,
+            503 if status in ("down", "draining") else 200,
         )
 
 
@@ -298,6 +319,26 @@ async def refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:
     headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
     await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})
+
+
+async def refuse_call(scope: Scope, receive: Receive, send: Send) -> None:
+    """A call that comes when the server is about to stop: the connection ends with it, so that the next goes elsewhere."""
+    left = TOO_LATE
+    while left > 0:  # an answer to a request that is still being sent may be lost with the connection
+        message = await receive()
+        left = left - len(message.get("body", b"")) if message.get("more_body") else 0
+    request_id = request_id_of(dict(scope["headers"]).get(b"x-request-id", b""))
+    shape = unguarded.dialect_of(scope["path"])
+    body = orjson.dumps(shape.error(MESSAGE, status=503, code="draining", param=None, request_id=request_id))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"retry-after", str(AGAIN).encode()),
+        (b"connection", b"close"),
+        (b"x-request-id", request_id.encode()),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def refuse_request(request: Request, error: Exception) -> Response:

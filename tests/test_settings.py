@@ -57,6 +57,7 @@ LEGAL = {
     "log_format": "json",
     "hidden_text": "pass",
     "shutdown_grace": "5s",
+    "shutdown_delay": "2s",
 }
 
 

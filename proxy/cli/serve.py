@@ -17,9 +17,11 @@ from uvicorn.supervisors import Multiprocess
 from proxy import logs, metrics, settings
 from proxy.app import Application, create_app
 from proxy.cli.common import Commands, add_config, loaded
+from proxy.cli.stopping import Stopping
 from proxy.errors import SettingError
 from proxy.settings import Settings
 
+ENDING = "ending"  # the file in the shared folder that says that all workers stop, and not one of them
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus-client's processes count together
 
 
@@ -46,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="parapet-metrics-") as folder:
         shared = Path(os.environ.setdefault(SHARED, folder))
         metrics.fresh(shared)
+        (shared / ENDING).unlink(missing_ok=True)
         return serve_many(given, listener, shared)
 
 
@@ -78,7 +81,7 @@ def serve(given: Settings, listener: socket.socket) -> int:
     logs.configure(given.log_level, given.log_format)
     app = frozen(create_app(given))
     announce(given, listener)
-    uvicorn.Server(server_config(given, app)).run([listener])
+    uvicorn.Server(server_config(given, lambda: Stopping(app.draining).heeded(app))).run([listener])
     return 0
 
 
@@ -108,6 +111,11 @@ class Workers(Multiprocess):
             metrics.process_died(self.shared, pid)
         self.known = now
 
+    def terminate_all(self) -> None:
+        """All are told to stop: none of them is replaced, and each that still has calls answers for all that are new."""
+        (self.shared / ENDING).touch()
+        super().terminate_all()
+
     def pids(self) -> set[int]:
         return {process.pid for process in self.processes if process.pid is not None}
 
@@ -116,7 +124,9 @@ def worker() -> Application:
     """The application of one worker process, from the variables that its parent set."""
     given = settings.load(None, os.environ, {})
     logs.configure(given.log_level, given.log_format)
-    return frozen(create_app(given, shared_metrics=Path(os.environ[SHARED])))
+    shared = Path(os.environ[SHARED])
+    app = frozen(create_app(given, shared_metrics=shared))
+    return Stopping(app.draining, shared / ENDING).heeded(app)
 
 
 def frozen(app: Application) -> Application:
@@ -130,10 +140,10 @@ def frozen(app: Application) -> Application:
 
 
 def server_config(given: Settings, app: Any) -> uvicorn.Config:
-    """How the server is set up, for an application or for the name of a function that makes it."""
+    """How the server is set up, for a function that makes an application, or for its name."""
     return uvicorn.Config(
         app,
-        factory=isinstance(app, str),
+        factory=True,
         workers=given.workers,
         loop="uvloop",
         http="httptools",

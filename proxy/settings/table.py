@@ -176,6 +176,9 @@ class Settings:
     log_level: Literal["debug", "info", "warning", "error"] = setting("the least severe events that are logged", "info")
     log_format: Literal["text", "json"] = setting("how the log is written", "text")
     shutdown_grace: Seconds = setting("how long calls that are under way may go on when the server stops", 30.0)
+    shutdown_delay: Seconds = setting(
+        "how long new calls are taken after SIGTERM, while /readyz says draining: until load balancers have seen it", 0.0
+    )
 
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # the values of the variables that api_key_env names

@@ -8,9 +8,12 @@ import re
 import signal
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import openai
 import pytest
 
@@ -160,3 +163,58 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
             serving(tmp_path / "other", "--port", port),
         ):
             pass
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_that_is_told_to_stop_says_so_and_refuses_what_is_new(tmp_path: Path, workers: int) -> None:
+    """`/readyz` says `draining`, new calls are told when to try again, and the streams under way come to their end."""
+    baseline = Path(__file__).parents[2] / "policies" / "baseline.yaml"  # without models: the workers are there at once
+    config = (
+        f"workers: {workers}\npolicies: [{baseline}]\npools: {{echo: {{backends: [{{kind: echo, pace: 200ms, chunk: 4}}]}}}}\n"
+    )
+    words = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+    with serving(tmp_path, config=config) as server, client(server) as sdk:
+        streams = [
+            sdk.chat.completions.create(model="echo", messages=[{"role": "user", "content": words}], stream=True)
+            for _ in range(4)
+        ]
+        said = [next(iter(stream)).choices[0].delta.content or "" for stream in streams]
+        server.process.send_signal(signal.SIGTERM)
+        assert until(lambda: status(server, "/readyz") == (503, "draining"))
+        with pytest.raises(openai.InternalServerError, match="about to stop and takes no new calls") as refused:
+            client(server).chat.completions.create(model="echo", messages=[{"role": "user", "content": "x"}])
+        assert (refused.value.status_code, refused.value.code) == (503, "draining")
+        assert refused.value.response.headers["retry-after"] == "1"
+        assert refused.value.response.headers["connection"] == "close"
+        assert status(server, "/healthz") == (200, "ok")
+        for number, stream in enumerate(streams):
+            said[number] += "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+        assert said == [f"You said: {words}"] * 4
+        assert server.process.wait(30) in (0, -signal.SIGTERM)
+
+
+def status(server: Server, path: str) -> tuple[int, str]:
+    """The status of a page, and what it says of it."""
+    try:
+        with urllib.request.urlopen(server.url + path, timeout=30) as answer:
+            return answer.status, json.loads(answer.read())["status"]
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())["status"]
+
+
+def test_calls_are_still_taken_for_the_delay_and_called_off_after_the_grace(tmp_path: Path) -> None:
+    """A load balancer sees `draining` before any call is refused; a stream that outlasts the grace ends with the server."""
+    baseline = Path(__file__).parents[2] / "policies" / "baseline.yaml"
+    pool = "{echo: {backends: [{kind: echo, pace: 1s, chunk: 1}]}}"
+    config = f"policies: [{baseline}]\nshutdown_delay: 1500ms\nshutdown_grace: 1s\npools: {pool}\n"
+    with serving(tmp_path, config=config) as server, client(server) as sdk:
+        stream = sdk.chat.completions.create(model="echo", messages=[{"role": "user", "content": "x" * 99}], stream=True)
+        next(iter(stream))
+        server.process.send_signal(signal.SIGTERM)
+        assert until(lambda: status(server, "/readyz") == (503, "draining"))
+        assert asked(server, "x") == "You said: x"
+        with pytest.raises((openai.APIError, httpx.HTTPError)):
+            list(stream)
+        assert server.process.wait(30) in (0, -signal.SIGTERM)
+        assert '"outcome":"client_left"' in server.log.read_text()
