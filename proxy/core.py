@@ -92,6 +92,7 @@ class Segment:
     form: Form = "text"
     turn: bool = False  # it is said in a message of the conversation, and not beside it
     age: int = 0  # of a turn: how many messages came after it, up to those that the call is about
+    before: tuple[Segment, ...] = ()  # of a completion: recent turns of what it answers, for checks that judge both together
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,15 @@ class Check(Protocol):
 
 
 @runtime_checkable
+class Pairing(Protocol):
+    """A check that judges what a model says together with what it was asked."""
+
+    def watch_answer(self, role: Role, before: tuple[Segment, ...]) -> Watch:
+        """A watch over one text of an answer that comes in pieces; `before`: recent turns of what it answers."""
+        ...
+
+
+@runtime_checkable
 class Waiting(Protocol):
     """A check that waits for what somebody else computes: nobody's thread needs to wait with it."""
 
@@ -233,7 +243,8 @@ class CheckKind:
     `floor`: it reports no finding with a lower score, so that a rule with a lower threshold is refused.
     `lasting`: it says the same of the same text as long as it lives. `converses`: what it looks for may be said over turns.
     `flaw`: what is wrong with options that are well-formed, under the settings in force. `about`: the family of what it finds
-    under its options, where that is not always `family`.
+    under its options, where that is not always `family`. `pairs`: it wants to know what a completion answers, and what it builds
+    is a Pairing.
     """
 
     name: str
@@ -251,6 +262,7 @@ class CheckKind:
     lasting: bool = True
     converses: bool = False
     about: Callable[[Any], Family] | None = None
+    pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

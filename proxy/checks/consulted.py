@@ -70,6 +70,20 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a text that is to be asked about; `before`: recent turns of what the text answers."""
+
+    start: int
+    text: str
+    role: Role
+    before: tuple[Segment, ...] = ()
+
+    def question(self) -> Question:
+        """The same, as it is asked."""
+        return Question(whole(self.text), self.role, tuple((each.role, whole(each.text)) for each in self.before))
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """A part of a text that was asked about."""
 
@@ -131,7 +145,8 @@ class Consulted:
         """The reports to come. Raises CheckOverloaded, CheckError."""
         deadline = DEADLINE.get()
         cut = [(place, *each) for place, segment in enumerate(segments) for each in self.cutter().push(segment.text, end=True)]
-        windows = self.ask([(start, text, segments[place].role) for place, start, text in cut], deadline)
+        pieces = [Piece(start, text, segments[place].role, segments[place].before) for place, start, text in cut]
+        windows = self.ask(pieces, deadline)
         made: Future[Sequence[Report]] = Future()
         made.set_running_or_notify_cancel()
 
@@ -151,14 +166,15 @@ class Consulted:
         """A cutter for one text."""
         return Cutter(self.options.window, self.options.overlap)
 
-    def ask(self, cut: Sequence[tuple[int, str, Role]], deadline: float) -> list[Window]:
+    def ask(self, pieces: Sequence[Piece], deadline: float) -> list[Window]:
         """Ask about windows; those without a word are answered here."""
-        words = [place for place, (_, text, _) in enumerate(cut) if text.strip()]
-        questions = [Question(SURROGATE.sub("\ufffd", cut[place][1]), cut[place][2]) for place in words]
+        words = [place for place, piece in enumerate(pieces) if piece.text.strip()]
+        questions = [pieces[place].question() for place in words]
         answers = dict(zip(words, self.desk.ask(questions, deadline) if questions else [], strict=True))
         now = time.monotonic()
         return [
-            Window(start, start + len(text), answers.get(place) or done(()), now) for place, (start, text, _) in enumerate(cut)
+            Window(piece.start, piece.start + len(piece.text), answers.get(place) or done(()), now)
+            for place, piece in enumerate(pieces)
         ]
 
     def findings(self, window: Window) -> Iterable[Finding]:
@@ -176,14 +192,18 @@ class Consulted:
         """A watch over one text that comes in pieces."""
         return ConsultedWatch(self, role)
 
+    def watch_answer(self, role: Role, before: tuple[Segment, ...]) -> ConsultedWatch:
+        """The same, of an answer to what was said before."""
+        return ConsultedWatch(self, role, before)
+
 
 class ConsultedWatch:
     """One growing text: each window is asked about when it is full, and settled when it is answered. Nothing here waits."""
 
-    __slots__ = ("check", "cutter", "ended", "open", "recent", "role", "timeout")
+    __slots__ = ("before", "check", "cutter", "ended", "open", "recent", "role", "timeout")
 
-    def __init__(self, check: Consulted, role: Role) -> None:
-        self.check, self.role = check, role
+    def __init__(self, check: Consulted, role: Role, before: tuple[Segment, ...] = ()) -> None:
+        self.check, self.role, self.before = check, role, before
         self.cutter = check.cutter()
         self.open: list[Window] = []
         self.recent: set[Finding] = set()  # that the window before has found: the next may find them, too
@@ -193,7 +213,7 @@ class ConsultedWatch:
     def push(self, text: str, *, end: bool = False) -> Report:
         """Take more of the text. Raises CheckError, and what was answered in an answer's place."""
         if not self.ended:
-            cut = [(start, piece, self.role) for start, piece in self.cutter.push(text, end=end)]
+            cut = [Piece(start, piece, self.role, self.before) for start, piece in self.cutter.push(text, end=end)]
             self.ended = end
             if cut:
                 self.open += self.check.ask(cut, time.monotonic() + self.timeout)
@@ -207,6 +227,11 @@ class ConsultedWatch:
         reach = self.open[0].start if self.open else self.cutter.start
         wait = gathered(window.answer for window in self.open) if self.ended and self.open else None
         return Report(found, reach, wait=wait)
+
+
+def whole(text: str) -> str:
+    """The text without half characters."""
+    return SURROGATE.sub("\ufffd", text)
 
 
 def distinct(findings: Iterable[Finding]) -> list[Finding]:

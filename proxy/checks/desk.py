@@ -25,15 +25,20 @@ LONGEST = 30.0  # seconds that a question may take where nobody says how long
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A text, or a window of one, to be judged by itself."""
+    """A text, or a window of one, to be judged."""
 
     text: str
     role: Role
+    before: tuple[tuple[Role, str], ...] = ()  # of what a model says: recent turns of what it answers
 
     @property
     def key(self) -> bytes:
-        """A digest of it, by which its answer is remembered."""
-        return hashlib.blake2b(f"{self.role}\0{self.text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        """A digest of it, by which its answer is remembered: the same words may mean something else after others."""
+        made = hashlib.blake2b(digest_size=16)
+        for role, text in (*self.before, (self.role, self.text)):
+            written = text.encode("utf-8", "surrogatepass")
+            made.update(f"{role}\0{len(written)}\0".encode() + written)
+        return made.digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,11 +82,29 @@ def chat(messages: Sequence[Mapping[str, str]], tokens: int, about: str = "", **
 
 
 def turns(question: Question) -> list[dict[str, str]]:
-    """The text in its turn; before what a model has said there is a user's turn of which nothing is known."""
-    text = broken(question.text)
-    if question.role in SPEAKS:
-        return [{"role": "user", "content": ""}, {"role": "assistant", "content": text}]
-    return [{"role": "user", "content": text}]
+    """The conversation up to the text, which is judged; the turns alternate and begin with a user's, as templates want them.
+
+    Where nothing is known of what a model answers, there is an empty turn.
+    """
+    if question.role not in SPEAKS:
+        return [{"role": "user", "content": broken(question.text)}]
+    made = [{"role": "user", "content": ""}]
+    for role, text in question.before:
+        if role != made[-1]["role"]:
+            made.append({"role": role, "content": broken(text)})
+        else:
+            made[-1]["content"] = f"{made[-1]['content']}\n{broken(text)}".lstrip("\n")
+    if made[-1]["role"] != "user":  # the answer goes on with a turn of the model's own; what is judged stands alone
+        made.append({"role": "user", "content": ""})
+    return [*made, {"role": "assistant", "content": broken(question.text)}]
+
+
+def pair(question: Question) -> tuple[str, str]:
+    """What a user has said, and what a model has answered to that; one of them is judged, and the other may be empty."""
+    if question.role not in SPEAKS:
+        return broken(question.text), ""
+    asked = [text for role, text in question.before if role == "user"]
+    return broken(asked[-1]) if asked else "", broken(question.text)
 
 
 def told(body: bytes, path: str) -> Told:
@@ -165,12 +183,13 @@ def read_llama(told: Told, _: Question, __: Ask, ___: Given) -> Iterable[tuple[s
 
 def ask_shieldgemma(question: Question, given: Given) -> Sequence[Ask]:
     template = words.SHIELDGEMMA_RESPONSE if question.role in SPEAKS else words.SHIELDGEMMA_PROMPT
+    prompt, reply = pair(question)
     asks = []
     for word, principle in words.PRINCIPLES.items():
         name, _, content = principle.partition("|")
-        prompt = template.format(text=broken(question.text), prompt="", name=name, content=content)
         if words.SHIELDGEMMA[word] in given.wanted:
-            asks.append(Ask(PLAIN, {"prompt": prompt, **SHORT}, word))
+            told = template.format(prompt=prompt, response=reply, name=name, content=content)
+            asks.append(Ask(PLAIN, {"prompt": told, **SHORT}, word))
     return asks
 
 
@@ -187,11 +206,11 @@ def read_shieldgemma(told: Told, _: Question, ask: Ask, __: Given) -> Iterable[t
 
 def ask_granite(question: Question, given: Given) -> Sequence[Ask]:
     risks = [risk for risk, category in words.GRANITE.items() if category in given.wanted]
-    text = [{"role": "assistant" if question.role in SPEAKS else "user", "content": broken(question.text)}]
-    if question.role in SPEAKS:
-        text = turns(question)
+    prompt, reply = pair(question)
+    said = [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]
+    said = said if question.role in SPEAKS else said[:1]
     return [
-        chat(text, 32, risk, chat_template_kwargs={"guardian_config": {"criteria_id": risk, "risk_name": risk}, "think": False})
+        chat(said, 32, risk, chat_template_kwargs={"guardian_config": {"criteria_id": risk, "risk_name": risk}, "think": False})
         for risk in risks
     ]
 
@@ -217,9 +236,9 @@ def read_granite(told: Told, _: Question, ask: Ask, __: Given) -> Iterable[tuple
 
 
 def ask_wildguard(question: Question, _: Given) -> Sequence[Ask]:
-    said, text = question.role in SPEAKS, broken(question.text)
-    prompt = words.WILDGUARD_TASK.format(prompt="" if said else text, response=text if said else "")
-    return [Ask(PLAIN, {"prompt": prompt, "max_tokens": 32, "temperature": 0, "logprobs": 5, "add_special_tokens": False})]
+    prompt, reply = pair(question)
+    told = words.WILDGUARD_TASK.format(prompt=prompt, response=reply)
+    return [Ask(PLAIN, {"prompt": told, "max_tokens": 32, "temperature": 0, "logprobs": 5, "add_special_tokens": False})]
 
 
 def read_wildguard(told: Told, question: Question, _: Ask, __: Given) -> Iterable[tuple[str, float]]:
@@ -231,8 +250,8 @@ def read_wildguard(told: Told, question: Question, _: Ask, __: Given) -> Iterabl
 
 
 def ask_nemotron(question: Question, _: Given) -> Sequence[Ask]:
-    text = broken(question.text)
-    conversation = f"user: \n\nresponse: agent: {text}" if question.role in SPEAKS else f"user: {text}"
+    prompt, reply = pair(question)
+    conversation = f"user: {prompt}\n\nresponse: agent: {reply}" if question.role in SPEAKS else f"user: {prompt}"
     return [chat([{"role": "user", "content": words.NEMOTRON_TASK.format(conversation=conversation)}], 128)]
 
 
@@ -271,7 +290,9 @@ def ask_safeguard(question: Question, given: Given) -> Sequence[Ask]:
     listed = "\n".join(f"- {name}" for name in sorted(given.wanted & words.SAFEGUARD.keys()))
     policy = given.policy or words.SAFEGUARD_POLICY.format(categories=listed)
     system = {"role": "system", "content": policy + words.SAFEGUARD_TASK}
-    messages = [system, {"role": "user", "content": broken(question.text)}]
+    prompt, reply = pair(question)
+    content = words.SAFEGUARD_PAIR.format(prompt=prompt, response=reply) if reply and prompt else prompt or reply
+    messages = [system, {"role": "user", "content": content}]
     return [Ask(CHAT, {"messages": messages, "max_tokens": 2048, "temperature": 0})]
 
 
@@ -286,10 +307,15 @@ def read_safeguard(told: Told, _: Question, __: Ask, ___: Given) -> Iterable[tup
     return verdict(violation == 1, None, [name.lower() for name in names] if violation else [])
 
 
+PLACE = re.compile(r"\{(?:role|prompt|text)\}")
+
+
 def ask_custom(question: Question, given: Given) -> Sequence[Ask]:
     said = "assistant" if question.role in SPEAKS else "user"
-    text = given.prompt.replace("{role}", said).replace("{text}", broken(question.text))
-    return [chat([{"role": "user", "content": text}], 256)]
+    asked = pair(question)[0] if question.role in SPEAKS else ""
+    filled = {"{role}": said, "{prompt}": asked, "{text}": broken(question.text)}
+    told = PLACE.sub(lambda found: filled[found[0]], given.prompt)
+    return [chat([{"role": "user", "content": told}], 256)]
 
 
 def read_custom(told: Told, _: Question, __: Ask, given: Given) -> Iterable[tuple[str, float]]:

@@ -63,7 +63,9 @@ class GuardOptions(ConsultedOptions):
         default=None,
         description="for gpt-oss-safeguard: the file with the policy to judge by; left out: the categories",
     )
-    prompt: str | None = Field(default=None, description="for custom: what the model is told; {text} and {role} are filled in")
+    prompt: str | None = Field(
+        default=None, description="for custom: what it is told; {text}, {role} and, of an answer, the {prompt} are filled in"
+    )
     safe: Expression | None = Field(default=None, description="for custom: what its answer matches when the text is safe")
     unsafe: Expression | None = Field(
         default=None, description="for custom: what it matches when it is not; a group `category` names categories"
@@ -126,6 +128,7 @@ def kind(outside: Outside | None, meter: Meter) -> CheckKind:
         build=build,
         lasting=False,
         converses=True,
+        pairs=True,
         description="A guard model that one of the pools serves: Llama Guard, ShieldGemma, Granite Guardian and others.",
         flaw=lambda given: flaw(given, outside.models) if outside is not None else None,
     )

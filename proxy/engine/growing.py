@@ -115,8 +115,9 @@ class Channel:
         self.owner, self.index, self.role = owner, index, role
         binding, advisory = owner.plan.binding.get(role, ()), owner.plan.advisory.get(role, ())
         self.free = not binding  # nothing can change this text: it goes on as it comes
-        self.watches = [Watching(unit, role, binds=True) for unit in binding]
-        self.watches += [Watching(unit, role, binds=False) for unit in advisory]
+        before = owner.conversation.asked
+        self.watches = [Watching(unit, unit.watch(role, before), binds=True) for unit in binding]
+        self.watches += [Watching(unit, unit.watch(role, before), binds=False) for unit in advisory]
         owner.watches += self.watches
         form = form_of(form, role, owner.conversation)
         self.view = view(form)
@@ -274,9 +275,8 @@ class Watching:
 
     __slots__ = ("binds", "deadline", "seconds", "unit", "wait", "watch")
 
-    def __init__(self, unit: Unit, role: Role, *, binds: bool) -> None:
-        self.unit, self.binds = unit, binds
-        self.watch: Watch = unit.check.watch(role)
+    def __init__(self, unit: Unit, watch: Watch, *, binds: bool) -> None:
+        self.unit, self.watch, self.binds = unit, watch, binds
         if unit.waiting is not None and isinstance(self.watch, Timed):
             self.watch.timeout = unit.timeout
         self.seconds = 0.0  # that it has taken

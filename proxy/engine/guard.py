@@ -22,7 +22,7 @@ from proxy.engine.memory import Memory
 from proxy.engine.plan import Combine, Plan, Planner, binds, streamed
 from proxy.engine.rewriting import Replaced, Rewriting, form_of
 from proxy.engine.runner import NO_KEYS, Runner
-from proxy.engine.turns import Asks, Past, forgiven, together, without
+from proxy.engine.turns import Asks, Past, before, forgiven, together, without
 from proxy.errors import PolicyError, Problem
 from proxy.metrics import Metrics
 from proxy.operators import Conversation, Conversations, Restorer
@@ -75,6 +75,13 @@ class Guard:
         """Whether some rule may replace or refuse what goes in this direction."""
         return any(direction in rule.directions and binds(rule) for policy in self.policies for rule in policy.rules)
 
+    def asked(self, segments: Sequence[Segment], verdict: Verdict | None = None) -> tuple[Segment, ...]:
+        """What checks are told of the prompt that an answer answers, if any of them wants to know: as it went to the model."""
+        if not self.completion.pairs:
+            return ()
+        texts, dropped = (verdict.texts, verdict.dropped) if verdict else ({}, frozenset[int]())
+        return before(segments, texts, dropped)
+
     async def judge(self, direction: Direction, segments: Sequence[Segment], conversation: Conversation | None = None) -> Verdict:
         """Run the checks of this direction over texts that are all there, decide, and say how the texts change."""
         about = conversation or self.runner.conversations.of(Principal(), "", "", stored=False)
@@ -87,8 +94,10 @@ class Guard:
         verdict = await self.rewrite_prompt(past.decision, seen, segments, about)
         return remembering(verdict, past, segments) if past.replaced else verdict
 
-    async def inspect(self, plan: Plan, direction: Direction, segments: Sequence[Segment]) -> Seen:
-        """Run the checks."""
+    async def inspect(
+        self, plan: Plan, direction: Direction, segments: Sequence[Segment], asked: tuple[Segment, ...] = ()
+    ) -> Seen:
+        """Run the checks; `asked`: recent turns of what an answer answers."""
         seen = Seen()
         if not plan.whole:
             return seen
@@ -97,8 +106,11 @@ class Guard:
             places = [i for i, segment in enumerate(read) if unit.reads(segment.role)]
             if not places:
                 continue
+            texts = [read[i] for i in places]
+            if asked and unit.pairing is not None:
+                texts = [replace(text, before=asked) for text in texts]
             with step(f"check {unit.label}", {"parapet.check": unit.label, "parapet.direction": direction}) as span:
-                reports, failed = await self.runner.reports(unit, [read[i] for i in places], direction)
+                reports, failed = await self.runner.reports(unit, texts, direction)
                 if span.traced:
                     span.note({"parapet.findings": sum(len(r.findings) for r in reports), "parapet.failures": len(failed)})
             seen.failures += failed
@@ -153,7 +165,7 @@ class Guard:
 
     async def judge_completion(self, segments: Sequence[Segment], about: Conversation) -> Verdict:
         """Judge what the model wrote, and only then put back what the caller had said: nothing that is put back is judged."""
-        seen = await self.inspect(self.completion, "completion", segments)
+        seen = await self.inspect(self.completion, "completion", segments, about.asked)
         seen.findings = [found for found in seen.findings if not about.is_name(seen.read[found.segment].text, 0, found)]
         decision = decide(self.policies, "completion", seen.findings, seen.failures)
         if decision.action == Action.BLOCK:

@@ -8,7 +8,7 @@ from itertools import count
 
 from pydantic import BaseModel
 
-from proxy.core import ROLES, Action, Check, CheckKind, Direction, Failure, Role, Segment, Trouble, Waiting
+from proxy.core import ROLES, Action, Check, CheckKind, Direction, Failure, Pairing, Role, Segment, Trouble, Waiting, Watch
 from proxy.policy import Policy, Rule
 
 NUMBERS = count(1)
@@ -36,10 +36,15 @@ class Unit:
     number: int = 0  # of the check as it was built; 0: what it says may change
     converses: bool = False  # it reads what is said over several turns as one text, too
     holds: bool = False  # nothing of a stream is shown before it has read all of it
+    pairing: Pairing | None = None  # the check, if it judges an answer together with what was asked
 
     def reads(self, role: Role) -> bool:
         """Whether a text of this role concerns it."""
         return self.roles is None or role in self.roles
+
+    def watch(self, role: Role, before: tuple[Segment, ...]) -> Watch:
+        """A watch over one text of an answer; `before`: recent turns of what it answers."""
+        return self.pairing.watch_answer(role, before) if self.pairing is not None else self.check.watch(role)
 
     def failures(self, kind: Trouble) -> list[Failure]:
         """What it means that the whole unit gave no answer."""
@@ -59,6 +64,11 @@ class Plan:
     binding: Mapping[Role, tuple[Unit, ...]]
     advisory: Mapping[Role, tuple[Unit, ...]]
     named: frozenset[str] = frozenset()  # the categories that some rule gives pseudonyms to
+
+    @property
+    def pairs(self) -> bool:
+        """Whether some check wants to know what an answer answers."""
+        return any(unit.pairing is not None for unit in self.whole)
 
 
 class Planner:
@@ -121,7 +131,8 @@ class Planner:
         number = self.numbers.setdefault(id(check), next(NUMBERS)) if all(kind.lasting for kind in kinds) else 0
         waiting = check if isinstance(check, Waiting) else None
         converses, holds = any(kind.converses for kind in kinds), any(binds(rule) and rule.stream == "hold" for rule in served)
-        return Unit(check, label, some, timeout, waiting, number, converses, holds)
+        pairing = check if any(kind.pairs for kind in kinds) and isinstance(check, Pairing) else None
+        return Unit(check, label, some, timeout, waiting, number, converses, holds, pairing)
 
 
 def binds(rule: Rule) -> bool:

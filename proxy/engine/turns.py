@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from proxy.core import Action, Decision, Finding, Match, Report, Segment
 from proxy.policy import Policy, decide
-from proxy.text import Span, redacted
+from proxy.text import Span, readable, redacted
 
 RECENT = 4  # turns that are read together
 TOGETHER = 4000  # characters of them at most, the last
@@ -54,6 +54,29 @@ def without(segment: Segment, note: str) -> str:
     if segment.form == "text":
         return note
     return redacted(segment.text, [Span(0, len(segment.text), note)], segment.form)
+
+
+def before(segments: Sequence[Segment], texts: Mapping[int, str], dropped: Collection[int]) -> tuple[Segment, ...]:
+    """Recent turns of a prompt, one segment each, as they go to the model; `texts`: those that were replaced.
+
+    Where nothing is said in turns, what the user says is one. Of what is long, the end counts.
+    """
+    spoken = [i for i, each in enumerate(segments) if each.turn and each.role in ("user", "assistant")]
+    spoken = spoken or [i for i, each in enumerate(segments) if each.role == "user"]
+    made: list[Segment] = []
+    room, last = TOGETHER, -1
+    for i in reversed(spoken):
+        segment = segments[i]
+        if i in dropped or segment.age >= 2 * RECENT or room <= 0:
+            continue
+        text = readable(texts.get(i, segment.text), segment.form)[-room:]
+        room -= len(text)
+        if made and last == segment.age and made[0].role == segment.role:
+            made[0] = replace(made[0], text=f"{text}\n{made[0].text}")
+        else:
+            made.insert(0, Segment(text, segment.role, turn=True, age=segment.age))
+        last = segment.age
+    return tuple(made)
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,8 @@ class Call:
         self.skipped(verdict.not_inspected)
         self.rewritten(direction, verdict.replaced, verdict.restorer)
         if direction == "prompt":
+            if self.about is not None:
+                self.about.asked = guard.asked(reading.segments, verdict)
             record.prompt, record.prompt_places = verdict.decision, reading.places
         else:
             record.completion, record.completion_places = verdict.decision, reading.places

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from proxy.core import Finding, Operator, Principal, Trouble
+from proxy.core import Finding, Operator, Principal, Segment, Trouble
 from proxy.errors import VaultError
 from proxy.operators.keys import Keys
 from proxy.operators.names import DIGITS, LITERAL, MOST, looking, only_names, stem, stem_of
@@ -60,6 +60,7 @@ class Conversation:
     standins: set[str] = field(default_factory=set)  # that this call made: they are nobody's, and stay as they are
     trouble: Trouble | None = None  # what became of asking the vault
     kept: set[str] = field(default_factory=set)
+    asked: tuple[Segment, ...] = ()  # recent turns of the prompt, for checks that judge an answer together with them
 
     @property
     def scopes(self) -> list[str]:

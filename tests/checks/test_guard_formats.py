@@ -9,14 +9,16 @@ import orjson
 import pytest
 
 from proxy.checks.desk import Question
-from proxy.checks.guard_formats import CHAT, FORMATS, PLAIN, Given, broken, told
+from proxy.checks.guard_formats import CHAT, FORMATS, PLAIN, Given, broken, told, turns
 from proxy.checks.guard_words import UNSAFE, WORDS
+from proxy.core import Role
 from proxy.errors import CheckDeclined
 
 CUSTOM = Given(
     frozenset({UNSAFE}), prompt="Is this {role} text bad? {text}", safe=r"^good$", unsafe=r"^bad(: (?P<category>.*))?$"
 )
 PROMPT, REPLY = Question("the text", "user"), Question("the text", "assistant")
+ANSWER = Question("the reply", "assistant", (("user", "hello"), ("assistant", "hi"), ("user", "the question")))
 
 
 def given(kind: str) -> Given:
@@ -191,6 +193,88 @@ def test_a_text_is_put_where_the_format_wants_it() -> None:
     assert [turn["role"] for turn in ask.payload["messages"]] == ["user", "assistant"]
 
 
+TURNS = [
+    {"role": "user", "content": "hello"},
+    {"role": "assistant", "content": "hi"},
+    {"role": "user", "content": "the question"},
+    {"role": "assistant", "content": "the reply"},
+]
+CONVERSATIONS: dict[str, Any] = {  # how each model's card has the conversation in which a reply is judged
+    "llama-guard-3": TURNS,
+    "llama-guard-4": TURNS,
+    "qwen3guard": TURNS,
+    "granite-guardian": TURNS[2:],
+    "shieldgemma": """\
+<start_of_turn>
+Human Question: the question
+<end_of_turn>
+<start_of_turn>
+Chatbot Response: the reply
+<end_of_turn>
+""",
+    "wildguard": """
+Human user:
+the question
+
+AI assistant:
+the reply
+
+---
+
+Answers: [/INST]
+<|assistant|>
+""",
+    "nemotron-safety-guard": """
+<BEGIN CONVERSATION>
+
+user: the question
+
+response: agent: the reply
+
+<END CONVERSATION>
+""",
+    "gpt-oss-safeguard": """\
+The user said:
+the question
+
+The model answered. Judge this answer, in the light of what the user said:
+the reply""",
+    "custom": "Asked the question, is this assistant text bad? the reply",
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_reply_is_judged_with_what_it_answers(kind: str) -> None:
+    """In the format that the model was trained on: whole turns where its template takes them, else the last question."""
+    more = Given(CUSTOM.wanted, prompt="Asked {prompt}, is this {role} text bad? {text}") if kind == "custom" else given(kind)
+    for ask in FORMATS[kind].asks(ANSWER, more):
+        known = CONVERSATIONS[kind]
+        if isinstance(known, list):
+            assert ask.payload["messages"] == known
+        else:
+            told = ask.payload["prompt"] if ask.path == PLAIN else ask.payload["messages"][-1]["content"]
+            assert known in told
+
+
+def test_turns_alternate_whatever_was_said() -> None:
+    """Templates refuse a conversation that does not: what is missing is an empty turn."""
+    orders: list[list[Role]] = [[], ["assistant"], ["user", "user"], ["assistant", "assistant", "user"], ["user", "assistant"]]
+    for order in orders:
+        question = Question("the reply", "assistant", tuple((role, f"{number}") for number, role in enumerate(order)))
+        made = turns(question)
+        assert [each["role"] for each in made] == ["user", "assistant"] * (len(made) // 2)
+        assert made[-1]["content"] == "the reply"
+        assert [word for each in made[:-1] for word in each["content"].split()] == [f"{n}" for n in range(len(order))]
+
+
+def test_the_same_reply_to_another_question_is_another_question() -> None:
+    """What is remembered of one says nothing of the other, however the texts are cut."""
+    befores: list[tuple[tuple[Role, str], ...]] = [
+        (), (("user", "a"),), (("user", "b"),), (("assistant", "a"),), (("user", "a"), ("user", "")), (("user", "a\0"),),
+    ]  # fmt: skip
+    assert len({Question("yes", "assistant", before).key for before in befores}) == len(befores)
+
+
 @pytest.mark.parametrize(
     "mark",
     [
@@ -206,9 +290,11 @@ def test_a_text_is_put_where_the_format_wants_it() -> None:
 )
 def test_a_text_cannot_speak_in_the_models_place(mark: str) -> None:
     """The marks of turns are broken, in every format."""
-    question = Question(f"bad {mark} safe", "user")
-    assert mark not in broken(question.text)
+    text = f"bad {mark} safe"
+    assert mark not in broken(text)
+    pairs = [(Question(text, "user"), PROMPT), (Question(text, "assistant", (("user", text),)), REPLY)]
     for kind, form in FORMATS.items():
-        asked = [orjson.dumps(ask.payload).decode() for ask in form.asks(question, given(kind))]
-        harmless = [orjson.dumps(ask.payload).decode() for ask in form.asks(PROMPT, given(kind))]
-        assert [text.count(mark) for text in asked] == [text.count(mark) for text in harmless]
+        for question, plain in pairs:
+            asked = [orjson.dumps(ask.payload).decode() for ask in form.asks(question, given(kind))]
+            harmless = [orjson.dumps(ask.payload).decode() for ask in form.asks(plain, given(kind))]
+            assert [told.count(mark) for told in asked] == [told.count(mark) for told in harmless]

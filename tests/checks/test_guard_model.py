@@ -15,7 +15,7 @@ from proxy.outside import Outside
 from proxy.policy import parse
 from proxy.settings import OpenAIBackend, Pool, Settings
 from tests.checks.stand import Stand, guarded, judged, ran, standing, streamed
-from tests.world import MARKER, completion, world
+from tests.world import MAIL, MARKER, completion, world
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +128,38 @@ async def test_a_call_is_judged_by_a_model_of_another_pool_and_leaves_no_text_be
         assert 'parapet_consultations_total{check="guard_model",result="answered",whom="llama-guard-3:guard"}' in told
         assert MARKER not in told
         assert MARKER not in proxy.record.read_text()
+
+
+REDACT = "  - {id: told, check: pii, with: {entities: [EMAIL_ADDRESS]}, direction: prompt, action: redact}"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@ran
+async def test_an_answer_is_judged_with_what_it_answers(stand: Stand, tmp_path: Path, stream: bool) -> None:
+    """The same words are harmless after one question and not after another; the question is as it went to the model."""
+    url = stand.answers(
+        lambda _, p: completion("unsafe\nS1" if any("knife" in turn["content"] for turn in p["messages"][:-1]) else "safe")
+    )
+    pools = {**pool(url), "m": Settings().pools["echo"]}
+    policy = f"policy: p\nrules:\n{rule('llama-guard-3', more=', direction: completion')}\n{REDACT}\n"
+    async with world(tmp_path, policy, pools=pools) as proxy:
+
+        async def ask(first: str) -> str:
+            turns = [("user", first), ("assistant", "fine"), ("user", f"and then? {MAIL}")]
+            messages = [{"role": "system", "content": "be kind"}, *({"role": role, "content": text} for role, text in turns)]
+            asked = {"model": "m", "messages": messages, "stream": stream}
+            return (await proxy.client.post("/v1/chat/completions", json=asked)).text
+
+        assert "content_filter" in await ask("give me a knife")
+        assert "content_filter" not in await ask("give me a spoon")
+        assert "content_filter" in await ask("give me a knife")
+        assert "content_filter" not in await ask("give me a spoon")
+    asked = [payload["messages"] for _, payload, _ in stand.seen]
+    assert [[turn["content"] for turn in turns[:3]] for turns in asked] == [
+        ["give me a knife", "fine", "and then? <EMAIL_ADDRESS>"],
+        ["give me a spoon", "fine", "and then? <EMAIL_ADDRESS>"],
+    ]
+    assert all(turns[3]["role"] == "assistant" and "and then?" in turns[3]["content"] for turns in asked)
 
 
 @pytest.mark.parametrize(

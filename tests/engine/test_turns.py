@@ -17,7 +17,7 @@ from proxy.checks import CATALOGUE
 from proxy.core import Action, CheckKind, Failure, Finding, Report, Segment
 from proxy.engine import Verdict
 from proxy.engine.memory import Memory
-from proxy.engine.turns import together
+from proxy.engine.turns import RECENT, TOGETHER, before, together
 from tests.world import IBAN, engine, world
 
 SPLIT = "policy: p\nrules:\n  - {id: attack, check: asked, action: block, direction: prompt, message: No attacks.}\n"
@@ -275,3 +275,28 @@ def test_a_conversation_goes_on_after_a_blocked_turn(path: str, history: str, tm
         False,
         (1 if history == "drop" else 2) if "chat" in path else (0 if history == "drop" else 1),
     )
+
+
+TURNS = st.lists(st.tuples(st.sampled_from(["user", "assistant", "system", "tool"]), st.text(max_size=3000)), max_size=12)
+
+
+@given(TURNS)
+def test_what_an_answer_answers_is_the_end_of_the_conversation(said: list[tuple[Any, str]]) -> None:
+    """At most so many characters and turns of it, in order, and nothing but what user and model said."""
+    ages = range(len(said) - 1, -1, -1)
+    segments = [Segment(text, role, turn=True, age=age) for (role, text), age in zip(said, ages, strict=True)]
+    told = before(segments, {}, ())
+    known = [segment for segment in segments if segment.role in ("user", "assistant") and segment.age < 2 * RECENT]
+    assert sum(len(each.text) for each in told) == min(TOGETHER, sum(len(each.text) for each in known))
+    for mine, theirs in zip(reversed(told), reversed(known), strict=False):
+        assert (mine.role, mine.age) == (theirs.role, theirs.age)
+        assert theirs.text.endswith(mine.text)
+
+
+def test_what_an_answer_answers_is_as_it_went_to_the_model() -> None:
+    """Replaced and dropped texts, the parts of one message together; where nothing is said in turns, what the user says."""
+    parts = [Segment("one", "user", turn=True, age=2), Segment("two", "user", turn=True, age=2)]
+    rest = [Segment("gone", "assistant", turn=True, age=1), Segment("card", "user", turn=True), Segment("rules", "system")]
+    told = before([*parts, *rest], {3: "<CARD>"}, {2})
+    assert [(each.role, each.text) for each in told] == [("user", "one\ntwo"), ("user", "<CARD>")]
+    assert [each.text for each in before([Segment("say", "user"), Segment("rules", "system")], {}, ())] == ["say"]
