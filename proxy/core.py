@@ -41,7 +41,10 @@ class Action(IntEnum):
     @property
     def word(self) -> str:
         """The action as policies, records and metrics write it."""
-        return self.name.lower()
+        return WORDS[self]
+
+
+WORDS = tuple(action.name.lower() for action in Action)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: freezing trebles what it costs to make one, and there is one for each call
 class Asked:
     """What a backend is asked, and whose call it is."""
 

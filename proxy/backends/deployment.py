@@ -16,7 +16,7 @@ EVENTS, JSON = "text/event-stream", "application/json"
 class Deployment:
     """What a backend may take, what it has under way, how it fares."""
 
-    __slots__ = ("backend", "breaker", "first", "in_flight", "limit", "name", "spared", "turn", "waiting", "weight")
+    __slots__ = ("backend", "breaker", "first", "in_flight", "limit", "name", "spared", "told", "turn", "waiting", "weight")
 
     def __init__(self, name: str, backend: Backend, breaker: Breaker, weight: int = 1, limit: int = 0) -> None:
         self.name, self.backend, self.breaker, self.weight, self.limit = name, backend, breaker, weight, limit
@@ -24,6 +24,7 @@ class Deployment:
         self.turn = 0.0  # among deployments with equal load the one whose turn is earliest takes the call
         self.spared = 0.0  # until when others are preferred to it
         self.first = 0.0  # seconds until its answers begin, on a running average
+        self.told: bool | None = None  # what the metric says: whether its breaker is open
         self.waiting: set[Attempt] = set()  # its calls whose answers have not begun
 
     @property

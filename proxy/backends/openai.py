@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from proxy.backends.base import Answer, Asked
 from proxy.backends.patience import Patience
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
 MAX_ANSWER = 64 * 2**20  # bytes of a whole answer, or of the body of an error
+MOST_URLS = 64  # that are kept, of paths that come again and again
 SETTLE = 0.1  # seconds that the end of a connection's answer is waited for; longer, and it costs less to make a new one
 RELAYED = "application/json"
 VERSION = re.compile(r"^/v1[a-z0-9]*(?=/)")  # of the caller's path: the base URL has its own
@@ -45,11 +47,12 @@ class OpenAI:
         if entry.api_key_env:
             key = settings.secrets[entry.api_key_env]
             self.headers |= {entry.api_key_header: key} if entry.api_key_header else {"Authorization": f"Bearer {key}"}
+        self.urls: dict[str, URL] = {}
         self.session: aiohttp.ClientSession | None = None
 
     async def call(self, asked: Asked) -> Answer:
         """Send it; the caller's path /v1/… is joined to the base URL, which ends in /v1."""
-        url = self.base_url + VERSION.sub("", asked.path.replace("{model}", quote(self.model, safe="")), count=1)
+        url = self.url(asked.path)
         body = self.body(asked)
         patience = Patience()
         try:
@@ -65,6 +68,15 @@ class OpenAI:
         finally:
             answer.close()
 
+    def url(self, path: str) -> URL:
+        """Where a path of the API is at this deployment."""
+        url = self.urls.get(path)
+        if url is None:
+            url = URL(self.base_url + VERSION.sub("", path.replace("{model}", quote(self.model, safe="")), count=1))
+            if len(self.urls) < MOST_URLS:
+                self.urls[path] = url
+        return url
+
     def body(self, asked: Asked) -> Callable[[], Any]:
         """Makes the body, anew each time that it is sent. Raises RequestError."""
         payload = asked.payload if "{model}" in asked.path else {**asked.payload, "model": self.model}
@@ -78,7 +90,7 @@ class OpenAI:
             raise RequestError("the request is nested more than 250 levels deep", code="too_deep") from None
         return lambda: body
 
-    async def send(self, asked: Asked, url: str, body: Callable[[], Any], patience: Patience) -> aiohttp.ClientResponse:
+    async def send(self, asked: Asked, url: URL, body: Callable[[], Any], patience: Patience) -> aiohttp.ClientResponse:
         """The response, once its headers are there. A redirect is not followed: it would take the text elsewhere."""
         session = self.session or self.connect()
         headers = {**asked.headers, **self.headers, "x-request-id": asked.request_id}
@@ -163,8 +175,9 @@ class Connector(aiohttp.TCPConnector):
     ) -> aiohttp.connector.Connection:
         connection = await super().connect(req, traces, timeout)
         handler = connection.protocol
-        REUSED.set(handler in self.served)
-        if handler is not None:
+        reused = handler in self.served
+        REUSED.set(reused)
+        if handler is not None and not reused:
             self.served.add(handler)
         return connection
 
@@ -184,8 +197,10 @@ class Relayed:
         return self.response.content_type
 
     async def read(self) -> bytes:
-        pieces, size = [], 0
-        async for piece in self.chunks():
+        piece = await self.piece(self.settings.first_byte_timeout)
+        pieces, size = [piece], len(piece)
+        while piece and not self.response.content.at_eof():
+            piece = await self.piece(self.settings.idle_timeout)
             pieces.append(piece)
             size += len(piece)
             if size > MAX_ANSWER:
@@ -193,15 +208,16 @@ class Relayed:
         return b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        content, wait = self.response.content, self.settings.first_byte_timeout  # headers may come before any work is done
+        wait = self.settings.first_byte_timeout  # headers may come before any work is done
+        while piece := await self.piece(wait):
+            yield piece
+            wait = self.settings.idle_timeout
+
+    async def piece(self, wait: float) -> bytes:
+        """What has come since, or nothing at the end; waits for it that many seconds at most. Raises BackendError."""
         try:
-            while True:
-                with self.patience(wait):
-                    piece = await content.readany()
-                if not piece:
-                    return
-                yield piece
-                wait = self.settings.idle_timeout
+            with self.patience(wait):
+                return await self.response.content.readany()
         except TimeoutError:
             raise BackendTimeout("the backend stopped in the middle of its answer") from None
         except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, ConnectionError, ValueError):

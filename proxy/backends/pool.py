@@ -266,7 +266,9 @@ class Pool:
 
     def tell(self, deployment: Deployment) -> None:
         """Keep the metric in step."""
-        self.metrics.opened(deployment.name, is_open=deployment.breaker.open)
+        if deployment.told is not deployment.breaker.open:
+            deployment.told = deployment.breaker.open
+            self.metrics.opened(deployment.name, is_open=deployment.told)
 
     @property
     def states(self) -> Mapping[str, State]:

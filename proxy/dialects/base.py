@@ -168,6 +168,8 @@ class Dialect(ABC):
 
     def target(self, params: Mapping[str, str]) -> str:
         """The path at the backend; its {model} is filled in there. It may end in a query."""
+        if not params:
+            return self.path
         return PARAMETER.sub(lambda m: "{model}" if m[1] == "model" else quote(params[m[1]], safe=""), self.path)
 
     @abstractmethod

@@ -32,6 +32,11 @@ CHOSEN = (  # by the application; the second line and the third are extensions o
     "guided_json guided_regex guided_choice guided_grammar guided_whitespace_pattern guided_decoding_backend structured_outputs "
     "chat_template chat_template_kwargs regex json_schema ebnf bad_words nvext priority mm_processor_kwargs".split()
 )
+SETTINGS: dict[str, Role] = {  # fields beside the messages, and whose text is in them
+    **dict.fromkeys(("stop", "metadata", "user", "safety_identifier", "prompt_cache_key"), "user"),
+    **dict.fromkeys(CHOSEN, "system"),
+    "documents": "document",  # that vLLM's chat templates put before the messages
+}
 READ_FIELDS = REQUEST_FIELDS | frozenset((*CHOSEN, "documents"))
 KEPT = ("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier")
 ANSWER_FIELDS = frozenset((*KEPT, *REPEATS, "choices"))
@@ -264,18 +269,16 @@ def read_settings(reading: Reading, payload: Json) -> None:
             reading.pass_over(prediction[key])
     else:
         reading.pass_over(prediction)
-    for key in ("stop", "metadata", "user", "safety_identifier", "prompt_cache_key"):
-        read_field(reading, payload, key, "user")
-    for key in CHOSEN:
-        if key in payload:
-            read_field(reading, payload, key, "system")
-    if "documents" in payload:  # that vLLM's chat templates put before the messages
-        read_field(reading, payload, "documents", "document")
+    for key in payload:
+        if role := SETTINGS.get(key):
+            read_field(reading, payload, key, role)
 
 
 def silenced(payload: Json, changed: Sequence[Segment]) -> list[str]:
     """Take out the sound of answers whose transcript was changed: it says what stood there."""
-    removed = []
+    removed: list[str] = []
+    if not changed:
+        return removed
     for index, choice in enumerate(payload["choices"]):
         audio = choice["message"].get("audio")
         changes = any(segment.place == f"choices[{index}].message.audio.transcript" for segment in changed)

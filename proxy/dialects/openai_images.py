@@ -13,6 +13,7 @@ PLAIN = (
     "model stream n size quality style response_format background moderation output_format partial_images "
     "output_compression input_fidelity image image[] mask".split()
 )
+REQUEST_FIELDS = frozenset((*SAID, *PLAIN))
 ANSWER_FIELDS = frozenset("created data usage background output_format quality size id model object".split())
 IMAGE_FIELDS = frozenset(("b64_json", "url", "revised_prompt"))
 
@@ -75,4 +76,4 @@ def read_prompt(reading: Reading) -> None:
         raise RequestError("prompt must be text", param="prompt")
     for key in SAID:
         read_field(reading, payload, key, "user")
-    unknown(reading, payload, {*SAID, *PLAIN})
+    unknown(reading, payload, REQUEST_FIELDS)

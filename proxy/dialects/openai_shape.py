@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from proxy.core import Role, Segment
@@ -85,10 +85,11 @@ def answer_of(payload: object, lists: str, what: str) -> tuple[Reading, list[Any
     return Reading(payload=payload), listed
 
 
-def unknown(reading: Reading, holder: Json, known: Iterable[str]) -> None:
+def unknown(reading: Reading, holder: Json, known: frozenset[str]) -> None:
     """Fields that are not known are relayed, and counted when there is text in them."""
-    for key in holder.keys() - known:
-        reading.pass_over(holder[key])
+    if not known.issuperset(holder):
+        for key in holder.keys() - known:
+            reading.pass_over(holder[key])
 
 
 def read_tokens(reading: Reading, listed: list[Any], place: str) -> None:
@@ -121,8 +122,10 @@ def repeats_of(holder: Json) -> list[Repeat]:
 
 def redacted_choices(payload: Json, changed: Sequence[Segment]) -> list[str]:
     """What is taken out of choices whose texts were changed, and of the answer if any was."""
+    if not changed:
+        return []
     touched = {segment.place.partition(".")[0] for segment in changed}
-    removed = take_out(payload) if touched else []
+    removed = take_out(payload)
     for index, choice in enumerate(payload["choices"]):
         if f"choices[{index}]" in touched:
             removed += take_out(choice)

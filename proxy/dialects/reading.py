@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -114,27 +114,30 @@ class Reading:
         if not isinstance(text, str):
             self.pass_over(text)
         elif text:
-            self.take(Segment(text, role, place, form), Slot(holder, key))
+            self.take(self.segment(text, role, place, form), Slot(holder, key))
 
     def add_json(self, holder: Any, key: Any, role: Role, place: str) -> None:
         """A value to inspect as its JSON source: a stream carries it so. Raises RequestError when it is nested too deeply."""
         value, slot = holder[key], JsonSlot(holder, key)
         if value:
             try:
-                self.take(Segment(slot.text, role, place, "json"), slot)
+                self.take(self.segment(slot.text, role, place, "json"), slot)
             except orjson.JSONEncodeError:
                 raise RequestError("the value is nested too deeply", code="too_deep", param=place) from None
 
     def add_key(self, holder: Any, key: str, role: Role, place: str) -> None:
         """The name of a field that the caller chose, if it is more than a word."""
         if not WORD.fullmatch(key):
-            self.take(Segment(key, role, place), KeySlot(holder, key))
+            self.take(self.segment(key, role, place), KeySlot(holder, key))
+
+    def segment(self, text: str, role: Role, place: str, form: Form = "text") -> Segment:
+        """A text as it is said in the message that is read now."""
+        return Segment(text, role, place, form, self.turn >= 0, self.age)
 
     def take(self, segment: Segment, slot: Slot) -> None:
+        """A text to inspect. Raises RequestError when there are too many."""
         if len(self.segments) >= MOST_TEXTS:
             raise RequestError(f"there are more than {MOST_TEXTS} texts", code="too_many_segments")
-        if self.turn >= 0:
-            segment = replace(segment, turn=True, age=self.age)
         self.segments.append(segment)
         self.slots.append(slot)
         self.messages.append(self.turn)

@@ -13,6 +13,7 @@ VOCABULARY = frozenset(  # keys that places may name: others are the caller's wo
     "definition syntax additionalProperties patternProperties message param code text title url url_citation content "
     "summary query queries command commands diff path logs stdout stderr".split()
 )
+ASKING = frozenset("response_format output_format text output_config guided_json structured_outputs".split())
 SCHEMA_VALUES = frozenset("object string number integer boolean array null function custom json_schema json_object text".split())
 
 
@@ -43,6 +44,8 @@ def read_values(reading: Reading, value: Any, role: Role, place: str, depth: int
 
 def asks_for_json(payload: Json) -> bool:
     """Whether the answer is to be JSON, as OpenAI's, Anthropic's and vLLM's requests ask for it."""
+    if ASKING.isdisjoint(payload):
+        return False
     formats = [payload.get(key) for key in ("response_format", "output_format")]
     formats += [each.get("format") for each in (payload.get("text"), payload.get("output_config")) if isinstance(each, dict)]
     if any(isinstance(each, dict) and each.get("type") in ("json_object", "json_schema") for each in formats):

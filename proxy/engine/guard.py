@@ -65,11 +65,10 @@ class Guard:
     completion: Plan
     runner: Runner
     overlaps: bool = False  # the backend may be called before the verdict on the prompt
+    names: str = field(init=False)  # the policies as the wire names them: name@digest, separated by commas
 
-    @property
-    def names(self) -> str:
-        """The policies as the wire names them: name@digest, separated by commas."""
-        return ",".join(f"{policy.name}@{policy.digest}" for policy in self.policies)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", ",".join(f"{policy.name}@{policy.digest}" for policy in self.policies))
 
     def acts(self, direction: Direction) -> bool:
         """Whether some rule may replace or refuse what goes in this direction."""
@@ -144,11 +143,12 @@ class Guard:
 
     async def rewrite_prompt(self, decision: Decision, seen: Seen, segments: Sequence[Segment], about: Conversation) -> Verdict:
         """How a prompt that goes on changes; its names are kept before a backend sees them, or the rules' on_error holds."""
-        rewriting, named = Rewriting(about, "prompt"), self.prompt.named
-        if named:
-            await about.open()
+        named = self.prompt.named
         if not named and decision.action != Action.REDACT:
             return Verdict(decision, not_inspected=seen.skipped)
+        rewriting = Rewriting(about, "prompt")
+        if named:
+            await about.open()
         for _ in range(ATTEMPTS):
             texts = await self.runner.apart(segments, lambda given: rewriting.prompt(decision, given, seen.read, named))
             if not named or await about.keep():
@@ -166,14 +166,16 @@ class Guard:
     async def judge_completion(self, segments: Sequence[Segment], about: Conversation) -> Verdict:
         """Judge what the model wrote, and only then put back what the caller had said: nothing that is put back is judged."""
         seen = await self.inspect(self.completion, "completion", segments, about.asked)
-        seen.findings = [found for found in seen.findings if not about.is_name(seen.read[found.segment].text, 0, found)]
+        if seen.findings:
+            seen.findings = [found for found in seen.findings if not about.is_name(seen.read[found.segment].text, 0, found)]
         decision = decide(self.policies, "completion", seen.findings, seen.failures)
         if decision.action == Action.BLOCK:
             return Verdict(decision, not_inspected=seen.skipped)
-        rewriting, restorer = Rewriting(about, "completion"), Restorer(about) if about.live else None
-        texts: dict[int, str] = {}
-        if decision.action == Action.REDACT or restorer is not None:
-            texts = await self.runner.apart(segments, lambda given: rewriting.completion(decision, given, restorer))
+        restorer = Restorer(about) if about.live else None
+        if decision.action != Action.REDACT and restorer is None:
+            return Verdict(decision, not_inspected=seen.skipped)
+        rewriting = Rewriting(about, "completion")
+        texts = await self.runner.apart(segments, lambda given: rewriting.completion(decision, given, restorer))
         return Verdict(decision, texts, seen.skipped, rewriting.replaced, restorer)
 
     def growing(self, conversation: Conversation | None = None) -> Growing:

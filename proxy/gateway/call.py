@@ -29,7 +29,7 @@ from proxy.gateway.traced import decided, served
 from proxy.metrics import Metrics
 from proxy.operators import Conversation, Restorer
 from proxy.settings import Settings
-from proxy.traces import UNTRACED, Traces, step
+from proxy.traces import UNTRACED, Attributes, Traces, step
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +57,11 @@ class Endpoint:
 
     def __init__(self, gateway: Gateway, dialect: Dialect) -> None:
         self.gateway, self.dialect = gateway, dialect
+        self.named = f"{dialect.method} {dialect.path}"
+        self.about = {"http.request.method": dialect.method, "http.route": dialect.path, "parapet.dialect": dialect.name}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await Call(self.gateway, self.dialect, Caller(scope, receive, send)).run()
+        await Call(self.gateway, self.dialect, Caller(scope, receive, send)).run(self.named, self.about)
 
 
 class Call:
@@ -74,12 +76,13 @@ class Call:
         self.exchange: Exchange | None = None  # with the backend, once there is one
         self.trace = UNTRACED
 
-    async def run(self) -> None:
-        """Serve the call; whatever happens, the caller gets an answer in the dialect's shape, and the call a record."""
-        record, dialect, caller = self.record, self.dialect, self.caller
-        about = {"http.request.method": dialect.method, "http.route": dialect.path, "parapet.dialect": dialect.name}
-        traces, name = self.gateway.traces, f"{dialect.method} {dialect.path}"
-        self.trace = traces.begin(record.request_id, *caller.context, name, about)
+    async def run(self, name: str, about: Attributes) -> None:
+        """Serve the call; whatever happens, the caller gets an answer in the dialect's shape, and the call a record.
+
+        `name` and `about` are its trace's.
+        """
+        record = self.record
+        self.trace = self.gateway.traces.begin(record.request_id, *self.caller.context, name, about)
         record.trace_id = CALLED.get().trace_id
         with self.trace.step as span:
             try:
@@ -164,7 +167,8 @@ class Call:
             await self.refuse(verdict)
             return
         reading.write(verdict.texts)
-        reading.drop(verdict.dropped)
+        if verdict.dropped:
+            reading.drop(verdict.dropped)
         self.exchange = Exchange(self, guard)
         await self.exchange.run(pool, payload)
 
@@ -204,9 +208,11 @@ class Call:
         record.guard_seconds += spent
         metrics.guarded(direction, spent)
         metrics.decided(verdict.decision, record.principal.team, record.revision)
-        self.skipped(reading.not_inspected)
-        self.skipped(verdict.not_inspected)
-        self.rewritten(direction, verdict.replaced, verdict.restorer)
+        if reading.not_inspected or verdict.not_inspected:
+            self.skipped(reading.not_inspected)
+            self.skipped(verdict.not_inspected)
+        if verdict.replaced or verdict.restorer is not None:
+            self.rewritten(direction, verdict.replaced, verdict.restorer)
         if direction == "prompt":
             if self.about is not None:
                 self.about.asked = guard.asked(reading.segments, verdict)

@@ -20,6 +20,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+MOMENT = 0.02  # seconds
 LONGEST_QUERY = 4096  # bytes that are looked at
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 KEYS = (b"authorization", b"x-api-key", b"x-goog-api-key")  # the headers in which clients send their key
@@ -52,15 +53,16 @@ class Caller:
 
     def named(self, names: tuple[str, ...]) -> dict[str, str]:
         """Those of its headers that are there."""
+        if not names:
+            return {}
         found = ((name, self.headers.get(name.encode(), b"")) for name in names)
         return {name: value.decode("latin-1") for name, value in found if value}
 
     async def body(self, limit: int) -> bytes:
         """The request's body. Raises RequestError when it is too large."""
-        too_large = RequestError(f"the body is larger than max_body, {limit} bytes", status=413, code="body_too_large")
         length = self.headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > limit:
-            raise too_large
+            raise too_large(limit)
         pieces, size, more = [], 0, True
         while more:
             message = await self.receive()
@@ -69,7 +71,7 @@ class Caller:
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
             if size > limit:
-                raise too_large
+                raise too_large(limit)
             more = message.get("more_body", False)
         return b"".join(pieces)
 
@@ -80,13 +82,6 @@ class Caller:
             return parsed(body)
         kind = self.headers.get(b"content-type", b"")
         return await asyncio.to_thread(parsed_form, body, kind)
-
-    async def watch(self, work: asyncio.Task[Any] | None) -> None:
-        """Cancel the work when the caller leaves."""
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
-        if work is not None:
-            work.cancel()
 
     async def tell(self, message: MutableMapping[str, Any]) -> None:
         """Send to the caller. Raises ClientLeft when the caller has gone."""
@@ -118,6 +113,46 @@ class Caller:
         with contextlib.suppress(OSError):  # the caller has gone
             await self.send({"type": "http.response.start", "status": status, "headers": headers})
             await self.send({"type": "http.response.body", "body": body})
+
+
+class Watch:
+    """Cancels the task that made it when the caller leaves.
+
+    It listens from a moment later on: a task that listens costs more than all else that is done for an answer that is soon there.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller, self.work = caller, asyncio.current_task()
+        self.task: asyncio.Task[None] | None = None
+        self.timer = asyncio.get_running_loop().call_later(MOMENT, self.begin)
+
+    def begin(self) -> None:
+        """Listen from now on."""
+        self.task = asyncio.create_task(self.listen())
+
+    async def listen(self) -> None:
+        """Until the caller leaves."""
+        while (await self.caller.receive())["type"] != "http.disconnect":
+            pass
+        if self.work is not None:
+            self.work.cancel()
+
+    @property
+    def left(self) -> bool:
+        """Whether the task was cancelled because the caller has left, and for no other reason."""
+        heard = self.task is not None and self.task.done() and not self.task.cancelled()
+        return heard and self.work is not None and self.work.uncancel() == 0
+
+    def stop(self) -> None:
+        """The task needs no watching any more."""
+        self.timer.cancel()
+        if self.task is not None:
+            self.task.cancel()
+
+
+def too_large(limit: int) -> RequestError:
+    """A body with more bytes than that."""
+    return RequestError(f"the body is larger than max_body, {limit} bytes", status=413, code="body_too_large")
 
 
 def params_of(scope: Scope) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from proxy.errors import RequestError
 from proxy.gateway.caller import Caller
 from proxy.operators import Conversation, Conversations
 
-HEADER = "x-parapet-conversation"
+HEADER = b"x-parapet-conversation"
 ID = re.compile(r"[\x21-\x7e]{1,256}")
 HEAD = 16_384  # characters of each text that the digest is made of
 
@@ -22,7 +22,7 @@ def conversation_of(conversations: Conversations, principal: Principal, caller: 
 
     Two conversations that begin alike have one digest, and so the same names; each call restores what it holds itself.
     """
-    given = caller.headers.get(HEADER.encode())
+    given = caller.headers.get(HEADER)
     if given is not None:
         made = conversations.of(principal, conversation_id(given.decode("latin-1")), "header")
     else:

@@ -13,11 +13,11 @@ from proxy.backends import Asked, Attempt, Pool
 from proxy.core import Action
 from proxy.engine import Guard
 from proxy.errors import BackendBroken, BackendError, BackendTimeout, CheckTimeout
-from proxy.gateway.caller import ClientLeft
+from proxy.gateway.caller import ClientLeft, Watch
 from proxy.gateway.traced import asking, decided, tokens
 from proxy.metrics import usage_of
 from proxy.streaming import GuardedStream
-from proxy.traces import current, step
+from proxy.traces import NOTHING, Step, current, followed, step
 
 if TYPE_CHECKING:
     from proxy.gateway.call import Call
@@ -39,24 +39,27 @@ class Exchange:
         self.told = False  # the backend's stream has said itself that it failed
         self.guarded: GuardedStream | None = None  # the answer, if it is a stream
         self.begun: int | None = None  # when that began, in nanoseconds since 1970
-        self.deadline = asyncio.timeout(None)
+        self.deadline: asyncio.Timeout | None = None  # of the call, where its model has one
 
     async def run(self, pool: Pool, payload: dict[str, Any]) -> None:
         """Call a backend, and stop it when the caller leaves."""
-        work = asyncio.current_task()
-        watcher = asyncio.create_task(self.caller.watch(work))
+        watch = Watch(self.caller)
         try:
-            with step(*asking(self.dialect, self.record, payload), kind="client") as span:
+            with self.step(payload) as span:
                 await self.ask(pool, self.asked(payload, self.call.trace.headers(span)))
         except asyncio.CancelledError:
-            if watcher.done() and not watcher.cancelled() and work is not None and work.uncancel() == 0:
+            if watch.left:
                 raise ClientLeft from None
             raise
         finally:
-            watcher.cancel()
+            watch.stop()
         if self.caller.streaming:
             await self.caller.end()
         await self.finish()
+
+    def step(self, payload: dict[str, Any]) -> Step:
+        """The step in which a backend is asked."""
+        return step(*asking(self.dialect, self.record, payload), kind="client") if followed() else NOTHING
 
     async def finish(self) -> None:
         """Wait for what is still being found out about a stream that has been shown."""
@@ -80,33 +83,47 @@ class Exchange:
         )
 
     async def ask(self, pool: Pool, asked: Asked) -> None:
-        """One call of the pool, and its answer to the caller. Raises BackendError."""
+        """One call of the pool, and its answer to the caller, before the deadline if there is one. Raises BackendError."""
+        if not pool.terms.deadline:
+            await self.served(pool, asked)
+            return
         try:
-            async with asyncio.timeout(pool.terms.deadline or None) as self.deadline:
-                begun = time.perf_counter()
-                attempt = await pool.call(asked, self.note)
-                try:
-                    self.gateway.metrics.backend_began(self.record.model, attempt.answered - begun)
-                    if self.gate is not None:
-                        await self.gate.pass_through(attempt)
-                    await self.answer(attempt, begun)
-                except BackendError as error:
-                    attempt.failed(error)
-                    raise
-                finally:
-                    attempt.close()
+            async with asyncio.timeout(pool.terms.deadline) as self.deadline:
+                await self.served(pool, asked)
         except TimeoutError:
-            if not self.deadline.expired():
+            if not self.late:
                 raise
             raise BackendTimeout(TOO_LONG) from None
+
+    @property
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and self.deadline.expired()
+
+    async def served(self, pool: Pool, asked: Asked) -> None:
+        """The same, however long it takes."""
+        begun = time.perf_counter()
+        attempt = await pool.call(asked, self.note)
+        try:
+            self.gateway.metrics.backend_began(self.record.model, attempt.answered - begun)
+            if self.gate is not None:
+                await self.gate.pass_through(attempt)
+            await self.answer(attempt, begun)
+        except BackendError as error:
+            attempt.failed(error)
+            raise
+        finally:
+            attempt.close()
 
     def note(self, attempt: Attempt) -> None:
         """A deployment is called: the record and the caller learn which."""
         self.record.pool, self.record.backend = attempt.model, attempt.name
         self.record.attempts += 1
-        self.caller.extra = [header for header in self.caller.extra if header[0] != SERVED]
+        if self.record.attempts > 1:
+            self.caller.extra = [header for header in self.caller.extra if header[0] != SERVED]
         self.caller.extra.append((SERVED, attempt.name.encode()))
-        current().note({"parapet.backend": attempt.name, "parapet.attempts": self.record.attempts})
+        if followed():
+            current().note({"parapet.backend": attempt.name, "parapet.attempts": self.record.attempts})
 
     async def answer(self, attempt: Attempt, begun: float) -> None:
         """An answer that has begun; the call did at `begun`."""
@@ -126,7 +143,8 @@ class Exchange:
         payload = read(attempt.body, plain=plain)
         if usage := usage_of(payload):
             self.gateway.metrics.used(self.record.model, usage)
-            current().note(tokens(usage))
+            if followed():
+                current().note(tokens(usage))
         reading = self.dialect.read_answer(payload)
         verdict = await self.call.judge("completion", self.guard, reading)
         self.record.outcome = "served"
@@ -226,7 +244,7 @@ class Exchange:
                 chunk = await anext(chunks, b"")
                 waiting = False
         except (BackendError, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and not (waiting and self.deadline.expired()):
+            if isinstance(error, asyncio.CancelledError) and not (waiting and self.late):
                 raise
             await self.caller.pass_on(guarded.finish())
             await self.resume(guarded)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 
 from proxy import __version__
 from proxy.core import CALLED, Action, Decision, Direction
@@ -16,7 +16,7 @@ from proxy.metrics.exemplars import Exemplars
 from proxy.metrics.exposition import Page, page
 from proxy.metrics.pools import POOLS, PoolMetrics
 from proxy.metrics.row import LONG_SECONDS, Row
-from proxy.metrics.tally import Histogram, Tally
+from proxy.metrics.tally import Counter, Gauge, Histogram, Tally
 from proxy.metrics.tokens import Saved, Usage
 
 MOMENTS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from prometheus_client import Counter, Gauge
-
 from proxy.metrics.row import LONG_SECONDS, Row
-from proxy.metrics.tally import Histogram
+from proxy.metrics.tally import Counter, Gauge, Histogram
 
 POOLS: dict[str, Row] = {
     "parapet_backend_attempts": Row(

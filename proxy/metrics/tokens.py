@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 CHARACTERS = 4  # of a token, about: OpenAI's rule of thumb for English
 INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount")  # as the APIs of OpenAI, of Anthropic and of Google name them
@@ -26,14 +26,34 @@ class Usage:
 
 def usage_of(payload: object) -> Usage | None:
     """What an answer says of its tokens; nothing where it says nothing."""
-    if not isinstance(payload, Mapping):
+    if not isinstance(payload, dict):
         return None
-    holders = [payload, *(payload[key] for key in WITHIN if isinstance(payload.get(key), Mapping))]
-    given = next((each[key] for each in holders for key in USAGE if isinstance(each.get(key), Mapping)), None)
+    given = told(payload)
+    for key in WITHIN if given is None else ():
+        inner = payload.get(key)
+        if isinstance(inner, dict):
+            given = given or told(inner)
     if given is None:
         return None
-    found = [next((number(given.get(name)) for name in names if number(given.get(name))), 0) for names in (INPUT, OUTPUT)]
-    return Usage(*found) if any(found) else None
+    used = Usage(first(given, INPUT), first(given, OUTPUT))
+    return used if used.input or used.output else None
+
+
+def told(holder: dict[str, Any]) -> dict[str, Any] | None:
+    """What is said of tokens here."""
+    for key in USAGE:
+        given = holder.get(key)
+        if isinstance(given, dict):
+            return given
+    return None
+
+
+def first(given: dict[str, Any], names: tuple[str, ...]) -> int:
+    """The first count under one of these names that can be believed, else 0."""
+    for name in names:
+        if name in given and (count := number(given[name])):
+            return count
+    return 0
 
 
 def number(value: object) -> int:

@@ -88,6 +88,11 @@ TRACER: ContextVar[Tracer | None] = ContextVar("TRACER", default=None)  # of the
 STEP: ContextVar[Step | None] = ContextVar("STEP", default=None)  # the innermost that is under way
 
 
+def followed() -> bool:
+    """Whether the call is traced: if not, nothing needs to be made to be noted."""
+    return TRACER.get() is not None
+
+
 def current() -> Step:
     """The innermost step that is under way."""
     return STEP.get() or NOTHING
