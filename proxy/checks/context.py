@@ -21,6 +21,11 @@ BRIEF = 3  # letters of a hint that must be a whole word
 BOOST = 0.35  # Presidio's: what a hint adds to a score
 LEAST, LEAST_VAGUE = 0.5, 0.4  # what the score then is at least; Presidio's 0.4 for all lies under the threshold of rules
 UNLIKELY = 0.3  # of the score is left when a word speaks against it
+VAGUE_OF = frozenset(  # words that say whose number, code or id it is: "passport number" speaks for no phone
+    "account card case claim client customer employee file flight insurance license licence loan member membership nhs "
+    "passport patient personnel policy reference registration room routing security social ssn student tax train transaction "
+    "user vat".split()
+)
 VAGUE = frozenset(("number", "check", "code", "id", "us"))  # hints that count only where no other word says what the number is
 OTHERS = frozenset(
     "order orders serial lot batch part parts isbn issn ean upc gtin asin sku version versions release build upgrade port "
@@ -69,6 +74,7 @@ class Spoken:
 
     hint: str = ""
     against: str = ""
+    away: int = 0  # words from the hint to the match
 
     def raised(self, score: float) -> float:
         """The score of a match that its hint speaks for."""
@@ -82,21 +88,30 @@ def spoken(text: str, start: int, known: Hints) -> Spoken:
     near = [word for word in before if (word not in stops or known.of(word)) and any(map(str.isalnum, word))][-NEAR + 1 :]
     if own and (hint := known.of(own)):
         return Spoken(hint)
+    if near and (hint := known.of(near[-1])) and hint not in VAGUE:
+        return Spoken(hint, away=1)  # ssn=…
     if AGAINST.search(text, max(0, start - 8), start):
         return Spoken(against="sign")
-    vague = ""
-    for word in reversed(near):
+    vague = last = ""
+    beside = this_line(text, start)
+    for away, word in enumerate(reversed(near), 1):
         hint = known.of(word)
         if hint and hint not in VAGUE:
-            return Spoken(hint)
-        if word in OTHERS:
+            return Spoken(hint, away=away)
+        if (word in OTHERS or (last in VAGUE and word in VAGUE_OF)) and word in beside:
             return Spoken(against=word)
-        vague = vague or hint
+        vague, last = vague or hint, word
     if known.phrases:
         line = f" {' '.join(before[-PHRASE:])} "
         if phrase := next((phrase for phrase in known.phrases if f" {phrase}" in line), ""):
-            return Spoken(phrase)
-    return Spoken(vague)
+            return Spoken(phrase, away=len(line[line.rindex(f" {phrase}") + len(phrase) :].split()))
+    return Spoken(vague, away=NEAR)
+
+
+def this_line(text: str, start: int) -> frozenset[str]:
+    """The words before a match in its own line: a word that speaks against it stands in no other."""
+    begun = context_start(text, start)
+    return frozenset(word.lower() for word in WORD.findall(text, max(begun, text.rfind("\n", begun, start)), start))
 
 
 def tokens(text: str, start: int) -> tuple[Sequence[str], str]:

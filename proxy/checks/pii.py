@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from proxy.checks import context, phones
+from proxy.checks import context, links, phones
 from proxy.checks.names import FOUND, NAMES, named
+from proxy.checks.overlaps import Matched, resolved, ruling
 from proxy.checks.phones import REACH, numbers_alone
 from proxy.checks.recognizers import ENTITIES as PATTERNED
 from proxy.checks.recognizers import HOMES, INTERNATIONAL, LOCALES, expressions, presidio, recognizers, usual
@@ -90,14 +91,25 @@ class Pii:
         self.limit = REGEX_TIMEOUT_SECONDS  # seconds after which Presidio goes on without the rest of a pattern's matches
         self.variant = variant
         self.entities = frozenset(entities)
-        self.recognizers = {r.id: r for r in recognizers(frozenset(locales)) if self.entities & set(r.supported_entities)}
+        self.judges = ruling(self.entities, usual(sorted(locales)))
+        sought = self.entities | self.judges
+        self.recognizers = {r.id: r for r in recognizers(frozenset(locales)) if sought & set(r.supported_entities)}
+        self.asked = {key for key, r in self.recognizers.items() if self.entities & set(r.supported_entities)}
         self.expressions = {key: tuple(expressions(r)) for key, r in self.recognizers.items()}
         self.hints = {key: context.hints(r.context or ()) for key, r in self.recognizers.items()}
         self.confirm(SAMPLE, tuple(self.recognizers))  # what is read or compiled at a first call is so now
 
     def confirm(self, text: str, keys: Collection[str]) -> list[Finding]:
-        """What the recognizers `keys` find in `text`."""
-        found: list[Finding] = []
+        """What the recognizers `keys` find in `text`, without what lies within something else (`overlaps`)."""
+        asked = [key for key in keys if key in self.asked]
+        found = distinct(self.matches(text, asked))
+        if found and len(asked) < len(keys):  # the others only say what is none
+            found += distinct(self.matches(text, [key for key in keys if key not in self.asked]))
+        return [each.finding for each in resolved(found, self.judges) if each.finding.category in self.entities]
+
+    def matches(self, text: str, keys: Collection[str]) -> list[Matched]:
+        """What some of the recognizers find."""
+        found: list[Matched] = []
         for key in keys:
             awaited()
             recognizer = self.recognizers[key]
@@ -106,10 +118,10 @@ class Pii:
             results = recognizer.analyze(text=read, entities=recognizer.supported_entities, nlp_artifacts=None)
             if time.monotonic() - begun >= self.limit:
                 raise CheckTimeout(f"{recognizer.name} may have left out what it had no time for")  # it says so only in a log
-            found += [self.finding(text, result, recognizer) for result in results if result.entity_type in self.entities]
-        return distinct(found)
+            found += [self.matched(text, result, recognizer) for result in results]
+        return found
 
-    def finding(self, text: str, result: RecognizerResult, recognizer: Any) -> Finding:
+    def matched(self, text: str, result: RecognizerResult, recognizer: Any) -> Matched:
         """A result with what it is worth among the words around it, and why."""
         explained: Any = result.analysis_explanation  # None where a recognizer says nothing
         said = context.spoken(text, result.start, self.hints[recognizer.id])
@@ -122,34 +134,44 @@ class Pii:
         if passed:
             detail.append(("validation", "passed"))
         detail += [("context", said.hint)] if said.hint else [("against", said.against)] if said.against else []
-        score = worth(text, result, said, passed=passed)
-        return Finding(self.name, "privacy", result.entity_type, score, result.start, result.end, self.variant, tuple(detail))
+        base, score = worth(text, result, said, passed=passed)
+        entity, place = result.entity_type, (result.start, result.end)
+        proven = entity in NEUTRAL or (passed and entity in PROVEN)
+        hint = "" if said.hint in context.VAGUE else said.hint
+        finding = Finding(self.name, "privacy", entity, score, *place, self.variant, tuple(detail))
+        return Matched(finding, proven, hint, base, said.away, passed)
 
 
-def distinct(found: Iterable[Finding]) -> list[Finding]:
-    """The findings without those that lie within another of the same entity whose score is as high."""
-    kept: list[Finding] = []
+def distinct(found: Iterable[Matched]) -> list[Matched]:
+    """The matches without those that lie within another of the same entity whose score is as high."""
+    kept: list[Matched] = []
     over: list[Finding] = []  # those kept that the next may lie within
-    for each in sorted(found, key=lambda f: (f.category, f.start, -f.end, -f.score)):
+    for match in sorted(found, key=lambda m: (m.finding.category, m.finding.start, -m.finding.end, -m.finding.score)):
+        each = match.finding
         over = [other for other in over if other.category == each.category and other.end > each.start]
         if not any(other.end >= each.end and other.score >= each.score for other in over):
-            kept.append(each)
+            kept.append(match)
             over.append(each)
     return kept
 
 
-def worth(text: str, result: RecognizerResult, said: context.Spoken, *, passed: bool) -> float:
-    """The score of a result: Presidio's, as far as measurements bear it out. `passed`: it has a validation and passes it."""
-    score = float(result.score)
+def worth(text: str, result: RecognizerResult, said: context.Spoken, *, passed: bool) -> tuple[float, float]:
+    """The score of a result without the words around it, and with them: Presidio's, as far as measurements bear it out.
+
+    `passed`: it has a validation and passes it.
+    """
+    base = score = float(result.score)
     if result.entity_type == "PHONE_NUMBER":
-        score = phones.SCORES[phones.form(text[result.start : result.end])]
+        base = score = phones.SCORES[phones.form(text[result.start : result.end])]
+    elif result.entity_type == "URL":
+        base = score = min(score, links.worth(text[result.start : result.end]))
     elif passed and result.entity_type not in PROVEN:
         score = SURE if said.hint else PROBABLE
     if said.hint and score < SURE:
         score = said.raised(score)
     elif said.against and result.entity_type not in NEUTRAL:
         score *= context.UNLIKELY
-    return round(score, 4)
+    return base, round(score, 4)
 
 
 def kind(classifiers: Classifiers) -> CheckKind:
