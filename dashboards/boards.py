@@ -152,6 +152,7 @@ COST = Board(
                 Panel("Asked", ("consultations",), "Texts that a service or a guard model was asked about."),
                 Panel("Their time, p95", ("consultation_seconds_p95",), "Until they answered."),
                 Panel("Not asked any more", ("consultation_circuits_open",), "1 while somebody failed too often."),
+                Panel("Started anew", ("consultation_restarts",), "Processes of rails that had died or hung."),
             ),
         ),
     ),

@@ -125,6 +125,9 @@ QUERIES: dict[str, Query] = {
         rate("parapet_consultations_total", by="check, whom, result"), "{{check}} {{whom}}: {{result}}", "ops"
     ),
     "consultation_seconds_p95": Query(quantile(0.95, "parapet_consultation_seconds", "whom"), "{{whom}}", "s"),
+    "consultation_restarts": Query(
+        "sum by (check, whom) (increase(parapet_consultation_restarts_total[1h]))", "{{check}} {{whom}}"
+    ),
     "consultation_circuits_open": Query("sum by (check, whom) (parapet_consultation_circuit_open)", "{{check}} {{whom}}"),
     # the models behind
     "backend_seconds_p50": Query(quantile(0.5, "parapet_backend_seconds", "model", MODEL), "{{model}}", "s"),

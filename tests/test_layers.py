@@ -18,7 +18,7 @@ AT_HOME = {
     "uvicorn": {"cli"},
     "httpx": {"backends"},  # as LiteLLM needs it
     "openai": {"cli"},
-    "nemoguardrails": {"checks"},
+    "nemoguardrails": {"rails"},
     "litellm": {"backends"},
     "presidio_analyzer": {"checks"},
     "prometheus_client": {"metrics"},

@@ -69,6 +69,9 @@ class Meter(Protocol):
     def circuit(self, check: str, whom: str, *, open: bool) -> None:
         """Nobody is asked any more, or again."""
 
+    def restarted(self, check: str, whom: str) -> None:
+        """The process of whoever is asked has died or hung, and another is started."""
+
 
 class Silent:
     """Counts nothing."""
@@ -76,6 +79,7 @@ class Silent:
     def consulted(self, check: str, whom: str, result: str, questions: int = 1) -> None: ...
     def consultation(self, check: str, whom: str, seconds: float) -> None: ...
     def circuit(self, check: str, whom: str, *, open: bool) -> None: ...
+    def restarted(self, check: str, whom: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

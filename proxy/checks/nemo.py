@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
+from proxy.checks.changed import changed
 from proxy.checks.consulted import Asked, Consulted, ConsultedOptions
-from proxy.checks.desk import Desk, Meter
-from proxy.checks.rails import Plan, Rails, RailsError, Side
-from proxy.core import CheckKind, Flaw, Outside
-from proxy.errors import ParapetError
+from proxy.checks.desk import Answer, Consult, Desk, Meter, Noted, Question
+from proxy.checks.guard_formats import SPEAKS
+from proxy.core import CheckKind, Flaw, Outside, Role
+from proxy.errors import CheckError, ParapetError
+from proxy.rails import line
+from proxy.rails.house import Rails
+from proxy.rails.line import Plan, RailsError, Side
 
 NAME = "nemo"
 CATEGORIES = ("blocked", "modified")
@@ -69,8 +75,9 @@ def kind(outside: Outside | None, meter: Meter) -> CheckKind:
         state = states(given.files())
         if key not in loaded or loaded[key][0] != state:
             path = Path(given.config)
-            rails = Rails(Plan(path, tuple(given.rails) if given.rails else None, given.pools), outside)
-            loaded[key] = (state, rails, Desk(NAME, path.name, rails.ask, given.limits(), meter))
+            plan = Plan(path, tuple(given.rails) if given.rails else None, given.pools, tuple(outside.models))
+            rails = Rails(plan, outside, lambda: meter.restarted(NAME, path.name))
+            loaded[key] = (state, rails, Desk(NAME, path.name, asking(rails), given.limits(), meter))
         return loaded[key][2]
 
     def flaw(given: NemoOptions) -> Flaw | None:
@@ -94,7 +101,48 @@ def kind(outside: Outside | None, meter: Meter) -> CheckKind:
         description="A NeMo Guardrails configuration, through its own runtime; it needs the extra `nemo`.",
         flaw=flaw if outside is not None else None,
         lasting=False,  # models judge; it has a cache of its own
+        pairs=True,
     )
+
+
+def asking(rails: Rails) -> Consult:
+    """How the rails are asked."""
+
+    def consult(questions: Sequence[Question], timeout: float) -> Future[Sequence[Answer | CheckError]]:
+        [question] = questions
+        made: Future[Sequence[Answer | CheckError]] = Future()
+        side = side_of(question.role, rails.sides)
+        if side not in rails.sides:
+            made.set_result([()])
+            return made
+
+        def hear(told: Future[line.Verdict]) -> None:
+            try:
+                made.set_result([noted(told.result(), question.text)])
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, the desk is to hear of it
+                made.set_exception(error)
+
+        said = [text for role, text in question.before if role == "user"]
+        asked = said[-1] if said and side == "output" else ""
+        rails.ask(line.Question(question.text, side, asked), timeout).add_done_callback(hear)
+        return made
+
+    return consult
+
+
+def noted(verdict: line.Verdict, text: str) -> Answer:
+    """What the rails found: who blocked the text, or where they have changed it."""
+    if verdict.rail:
+        return (Noted("blocked", 1.0, 0, len(text), (("rail", verdict.rail[:64]),)),)
+    changes = changed(text, verdict.text) if verdict.text != text else ()
+    return tuple(Noted("modified", 1.0, each.start, each.end, replacement=each.text) for each in changes)
+
+
+def side_of(role: Role, sides: Sequence[Side]) -> Side:
+    """The rails that a text of this role is for."""
+    if role in SPEAKS:
+        return "output"
+    return "retrieval" if role == "document" and "retrieval" in sides else "input"
 
 
 def states(files: list[Path]) -> object:

@@ -109,6 +109,9 @@ METRICS: dict[str, Row] = {
     "parapet_consultation_circuit_open": Row(
         Gauge, "1 while somebody failed too often and is not asked, else 0.", ("check", "whom"), across="livemax"
     ),
+    "parapet_consultation_restarts": Row(
+        Counter, "Processes that were started anew, since one that a check asks had died or hung.", ("check", "whom")
+    ),
     "parapet_backend_seconds": Row(Histogram, "Time until the backend's answer began.", ("model",), LONG_SECONDS),
     "parapet_backend_first_chunk_seconds": Row(
         Histogram, "Time until the first piece of a backend's stream came, before it was guarded.", ("model",), LONG_SECONDS
@@ -312,6 +315,10 @@ class Metrics:
     def circuit(self, check: str, whom: str, *, open: bool) -> None:
         """Nobody is asked any more, or again."""
         self.child("parapet_consultation_circuit_open", check, whom).set(1 if open else 0)
+
+    def restarted(self, check: str, whom: str) -> None:
+        """A process that a check asks has died or hung, and another is started."""
+        self.child("parapet_consultation_restarts", check, whom).inc()
 
     def held(self, characters: int) -> None:
         """A stream has ended that held back at most so many characters."""

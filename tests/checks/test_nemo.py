@@ -14,9 +14,11 @@ import pytest
 
 from proxy.checks import catalogue
 from proxy.core import Action, Segment
-from proxy.errors import PolicyError
+from proxy.errors import CheckError, PolicyError
 from proxy.outside import Outside
 from proxy.policy import parse
+from proxy.rails.house import Rails
+from proxy.rails.line import Plan, Question
 from proxy.settings import OpenAIBackend, Pool, Settings
 from tests.checks.stand import Stand, guarded, judged, ran, standing, streamed
 from tests.world import MARKER, completion, world
@@ -257,7 +259,7 @@ async def test_a_stream_is_held_until_the_rails_have_spoken(tmp_path: Path) -> N
 
 
 @ran
-async def test_a_rail_that_blocks_its_thread_delays_nobody_else(tmp_path: Path) -> None:
+async def test_a_rail_that_blocks_delays_nobody_else(tmp_path: Path) -> None:
     """Its own call runs into its timeout; the event loop goes on meanwhile."""
     with guarded(rules(written(tmp_path / "rails", COLANG_1), timeout="400ms")) as guard:
         await judged(guard, "warm up")
@@ -270,6 +272,90 @@ async def test_a_rail_that_blocks_its_thread_delays_nobody_else(tmp_path: Path) 
         assert {failure.kind for failure in (await slow).decision.failures} == {"timeout"}
         assert late < 1.0 < 1.5
         assert time.monotonic() - begun < 1.4
+
+
+def house(folder: Path, files: dict[str, str], restarts: list[int]) -> Rails:
+    """A configuration in its process."""
+    plan = Plan(written(folder, files), None, {}, ())
+    return Rails(plan, Outside(Settings(), dict), lambda: restarts.append(1))
+
+
+def asked(rails: Rails, text: str, timeout: float = 20.0) -> str:
+    """The text as the rails leave it, or who blocked it."""
+    verdict = rails.ask(Question(text, "input"), timeout).result(60)
+    return verdict.rail or verdict.text
+
+
+def test_a_process_that_dies_fails_what_is_under_way_and_is_replaced(tmp_path: Path) -> None:
+    """The next question is answered by another, which is counted."""
+    restarts: list[int] = []
+    rails = house(tmp_path / "rails", COLANG_1, restarts)
+    assert asked(rails, "call 555") == "call <NUMBER>"
+    under_way = rails.ask(Question("sleep", "input"), 20)
+    time.sleep(0.3)
+    first = rails.house.process
+    assert first is not None
+    first.child.kill()
+    with pytest.raises(CheckError, match="the process of the rails died"):
+        under_way.result(20)
+    assert asked(rails, "a zebra") == "check zebras"
+    assert len(restarts) == 1
+
+
+def test_a_process_that_hangs_is_replaced(tmp_path: Path) -> None:
+    """A question that is long over its time ends with it; others are answered by the next."""
+    files = {**COLANG_1, "actions.py": ACTIONS.replace("time.sleep(1.5)", "time.sleep(600)")}
+    restarts: list[int] = []
+    rails = house(tmp_path / "rails", files, restarts)
+    with pytest.raises(CheckError):
+        rails.ask(Question("sleep", "input"), 0.2).result(30)
+    assert asked(rails, "a zebra") == "check zebras"
+    assert len(restarts) == 1
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs."""
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def gone(pid: int) -> bool:
+    """Whether a process ends soon."""
+    end = time.monotonic() + 20
+    while alive(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not alive(pid)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells of processes there")
+def test_the_process_goes_when_nobody_needs_it_and_when_its_parent_dies(tmp_path: Path) -> None:
+    """Even while a rail computes."""
+    rails = house(tmp_path / "rails", COLANG_1, [])
+    process = rails.house.process
+    assert process is not None
+    rails.ask(Question("sleep", "input"), 20)
+    del rails
+    assert gone(process.child.pid)
+    code = f"""
+import sys, time
+from pathlib import Path
+from proxy.outside import Outside
+from proxy.rails.house import Rails
+from proxy.rails.line import Plan, Question
+from proxy.settings import Settings
+rails = Rails(Plan(Path({str(tmp_path / "rails")!r}), None, {{}}, ()), Outside(Settings(), dict))
+rails.ask(Question("sleep", "input"), 20)
+print(rails.house.process.child.pid, flush=True)
+time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert alive(pid)
+        parent.kill()
+    assert gone(pid)
 
 
 @pytest.mark.parametrize(

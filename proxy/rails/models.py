@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, Protocol
 
 import orjson
 
-from proxy.checks.desk import LONGEST
-from proxy.checks.guard_formats import CHAT
-from proxy.core import Outside
 from proxy.errors import CheckDeclined
 
+CHAT = "/v1/chat/completions"
+LONGEST = 30.0  # seconds that a model may take
 SAID = ("temperature", "max_tokens", "max_completion_tokens", "top_p", "seed", "presence_penalty", "frequency_penalty")
+
+
+class Asking(Protocol):
+    """Who asks the models of the pools."""
+
+    def complete(self, model: str, path: str, payload: Mapping[str, Any], timeout: float) -> Future[bytes]:
+        """What a model of a pool answers, whole."""
+        ...
 
 
 class Framework:
     """Where NeMo Guardrails takes models from: our pools."""
 
-    def __init__(self, outside: Outside, table: Mapping[tuple[str, str], str]) -> None:
-        self.outside, self.table = outside, table
+    def __init__(self, asking: Asking, table: Mapping[tuple[str, str], str]) -> None:
+        self.asking, self.table = asking, table
 
     def create_model(self, model_name: str, provider_name: str, model_kwargs: object = None) -> Model:  # noqa: ARG002 - its protocol
         """The model of a pool."""
-        return Model(self.outside, self.table[provider_name, model_name], model_name, provider_name)
+        return Model(self.asking, self.table[provider_name, model_name], model_name, provider_name)
 
     def register_provider(self, name: str, provider_cls: Any) -> None:
         """There are no others."""
@@ -40,8 +48,8 @@ class Framework:
 class Model:
     """A model of a pool, as NeMo Guardrails wants one."""
 
-    def __init__(self, outside: Outside, pool: str, name: str, provider: str) -> None:
-        self.outside, self.pool, self.model_name, self.provider_name = outside, pool, name, provider
+    def __init__(self, asking: Asking, pool: str, name: str, provider: str) -> None:
+        self.asking, self.pool, self.model_name, self.provider_name = asking, pool, name, provider
         self.provider_url: str | None = None
 
     async def generate_async(self, prompt: Any, *, stop: list[str] | None = None, **more: Any) -> Any:
@@ -54,7 +62,7 @@ class Model:
         payload = {"messages": turns, **{name: more[name] for name in SAID if more.get(name) is not None}}
         if stop:
             payload["stop"] = stop
-        body = await asyncio.wrap_future(self.outside.complete(self.pool, CHAT, payload, LONGEST))
+        body = await asyncio.wrap_future(self.asking.complete(self.pool, CHAT, payload, LONGEST))
         try:
             text = orjson.loads(body)["choices"][0]["message"]["content"]
         except (orjson.JSONDecodeError, LookupError, TypeError):
