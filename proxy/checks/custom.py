@@ -6,53 +6,25 @@ when the policy was loaded (`backtracking`), and is stopped all the same when it
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import regex
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from proxy.checks import context
-from proxy.checks.backtracking import bounded
+from proxy.checks.allowed import FLAGS, FOLDED, PATIENCE, REACH, WORDS, Allowed, Passing, Pattern, Word
 from proxy.checks.listed import Listed, listed
 from proxy.checks.recognizers import presidio
 from proxy.checks.screen import Expression, Screened, awaited
 from proxy.checks.validations import VALIDATIONS
 from proxy.core import CheckKind, Finding
-from proxy.errors import CheckTimeout, ExpressionError
+from proxy.errors import CheckTimeout
 
 NAME = "custom"
-REACH = 512  # characters of a match
-PATTERN = 1000  # characters of an expression
-WORD = 128  # characters of a word or phrase
-WORDS = 20_000  # of one list
-PATIENCE = 1.0  # seconds for the expressions of a rule in one text, or part of a long one
-FLAGS = re.MULTILINE  # ^ and $ are the ends of lines: a text may be seen in parts
-FOLDED = FLAGS | re.IGNORECASE
-
-
-def expression(pattern: str) -> str:
-    """The pattern itself, if it can be read and takes little time on any text."""
-    try:
-        bounded(pattern, FOLDED, REACH)
-    except ExpressionError as error:
-        raise ValueError(str(error)) from None
-    return pattern
-
-
-def word(text: str) -> str:
-    """The word itself, if it can be looked for."""
-    if not text.strip():
-        raise ValueError("expected a word or phrase")
-    return text
-
-
 Entity = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]  # a label of metrics; <ENTITY> stands in its place
-Pattern = Annotated[str, StringConstraints(max_length=PATTERN), AfterValidator(expression)]
-Word = Annotated[str, StringConstraints(max_length=WORD), AfterValidator(word)]
 
 
 class Entry(BaseModel):
@@ -93,7 +65,7 @@ class CustomOptions(Entry):
         default=[], description="patterns of one's own, with score, context words and check digits"
     )
     allow: list[Word] = Field(default=[], max_length=WORDS, description="texts that are no finding of this rule, in any case")
-    allow_patterns: list[Pattern] = Field(
+    allow_patterns: list[Passing] = Field(
         default=[], description="what one of these regular expressions matches as a whole is no finding of this rule"
     )
     entities: list[Entity] | None = Field(
@@ -193,23 +165,6 @@ def denied(entries: Sequence[DenyList]) -> Iterator[Sought]:
             compiled = regex.compile(part.pattern, flags)
             expression = Expression(part.pattern, flags, part.opens)
             yield Sought(entry.entity, f"deny[{number}]", expression, compiled, entry.score)
-
-
-class Allowed:
-    """What no rule with these options finds: words as they are, in any case, and what an expression matches as a whole."""
-
-    def __init__(self, words: Sequence[str], patterns: Sequence[str]) -> None:
-        self.words = frozenset(map(plain, words))
-        self.patterns = tuple(regex.compile(each, FOLDED) for each in patterns)
-
-    def __call__(self, text: str) -> bool:
-        """Whether a finding of this text is dropped."""
-        return plain(text) in self.words or any(each.fullmatch(text, timeout=PATIENCE) for each in self.patterns)
-
-
-def plain(text: str) -> str:
-    """A text without regard to case and spaces."""
-    return " ".join(text.casefold().split())
 
 
 def build(options: CustomOptions, entities: frozenset[str], variant: str) -> Screened:

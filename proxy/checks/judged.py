@@ -55,6 +55,11 @@ def nothing(_: str) -> Detail:
     return ()
 
 
+def never(_: str) -> bool:
+    """Lets nothing pass."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What rules want of a reading: the categories of one check. `labels`: the category that a label of the model stands for."""
@@ -65,6 +70,7 @@ class Asked:
     categories: frozenset[str]
     labels: dict[str, str]
     detail: Callable[[str], Detail] = nothing
+    spare: Callable[[str], bool] = never  # of the text of a finding: whether it is none
 
 
 class Judged:
@@ -118,12 +124,14 @@ class Judged:
         """What the rules want to know of a window."""
         known = judgement.best()
         self.score(known)
+        window = judgement.window
         for best in known:
             if best.score < FLOOR:
                 continue
+            said = window.text[best.start - window.start : best.end - window.start]
             for asked in self.asked:
                 category = asked.labels.get(best.label)
-                if category in asked.categories:
+                if category in asked.categories and not asked.spare(said):
                     detail = (("model", judgement.model.name), *asked.detail(judgement.window.text))
                     yield Finding(asked.check, asked.family, category, best.score, best.start, best.end, asked.variant, detail)
 

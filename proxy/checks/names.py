@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from proxy.checks.judged import Asked, Detail, Judged
 from proxy.classifier import Bounds, Classifiers, Reader, View
 from proxy.errors import ModelError
@@ -22,10 +24,10 @@ def by_name(_: str) -> Detail:
     return (("recognizer", "EncoderRecognizer"),)
 
 
-def named(classifiers: Classifiers, entities: frozenset[str], variant: str) -> Judged:
-    """The check for those of the entities that the encoder knows. Raises ModelError."""
+def named(classifiers: Classifiers, entities: frozenset[str], variant: str, allowed: Callable[[str], bool]) -> Judged:
+    """The check for those of the entities that the encoder knows, but for what is allowed. Raises ModelError."""
     model = classifiers.names()
     if missing := sorted(entities - set(model.labels)):
         raise ModelError(f"the model {model.name} knows nothing of {', '.join(missing)}: use one that does, or leave them out")
     reader = Reader(model, EVERYTHING, classifiers.meter, as_it_is)
-    return Judged(reader, [Asked("pii", "privacy", variant, entities, {name: name for name in entities}, by_name)])
+    return Judged(reader, [Asked("pii", "privacy", variant, entities, {name: name for name in entities}, by_name, allowed)])

@@ -8,12 +8,14 @@ match. The same words are seen before a match whether the text came whole or in 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from proxy.checks import context, links, phones
+from proxy.checks.allowed import WORDS, Allowed, Passing, Word
+from proxy.checks.judged import never
 from proxy.checks.names import FOUND, NAMES, named
 from proxy.checks.overlaps import Matched, resolved, ruling
 from proxy.checks.phones import REACH, numbers_alone
@@ -66,7 +68,16 @@ class PiiOptions(BaseModel):
         validate_default=True,
     )
 
-    @field_validator("locales")
+    allow: list[Word] = Field(
+        default=[],
+        max_length=WORDS,
+        description="values that are no finding of this rule, in any case: one's own addresses",
+    )
+    allow_patterns: list[Passing] = Field(
+        default=[], description="what one of these regular expressions matches as a whole is no finding of this rule"
+    )
+
+    @field_validator("locales", "allow", "allow_patterns")
     @classmethod
     def _sorted(cls, given: list[str]) -> list[str]:
         """Rules that say the same in another order share a check."""
@@ -84,12 +95,18 @@ class Pii:
     name = "pii"
     reach = REACH
 
-    def __init__(self, entities: Collection[str], variant: str = "", locales: Collection[str] = LOCALES) -> None:
+    def __init__(
+        self,
+        entities: Collection[str],
+        variant: str = "",
+        locales: Collection[str] = LOCALES,
+        allowed: Callable[[str], bool] = never,
+    ) -> None:
         presidio()
         from presidio_analyzer.pattern_recognizer import REGEX_TIMEOUT_SECONDS  # noqa: PLC0415 - a second to import
 
         self.limit = REGEX_TIMEOUT_SECONDS  # seconds after which Presidio goes on without the rest of a pattern's matches
-        self.variant = variant
+        self.variant, self.allowed = variant, allowed
         self.entities = frozenset(entities)
         self.judges = ruling(self.entities, usual(sorted(locales)))
         sought = self.entities | self.judges
@@ -105,7 +122,8 @@ class Pii:
         found = distinct(self.matches(text, asked))
         if found and len(asked) < len(keys):  # the others only say what is none
             found += distinct(self.matches(text, [key for key in keys if key not in self.asked]))
-        return [each.finding for each in resolved(found, self.judges) if each.finding.category in self.entities]
+        left = [each.finding for each in resolved(found, self.judges) if each.finding.category in self.entities]
+        return [finding for finding in left if not self.allowed(text[finding.start : finding.end])]
 
     def matches(self, text: str, keys: Collection[str]) -> list[Matched]:
         """What some of the recognizers find."""
@@ -179,10 +197,11 @@ def kind(classifiers: Classifiers) -> CheckKind:
 
     def build(options: PiiOptions, entities: frozenset[str], variant: str) -> tuple[Check, ...]:
         made: list[Check] = []
+        allowed = Allowed(options.allow, options.allow_patterns)
         if patterned := entities & set(PATTERNED):
-            made.append(Screened([Pii(patterned, variant, options.locales)]))
+            made.append(Screened([Pii(patterned, variant, options.locales, allowed)]))
         if names := entities & FOUND:
-            made.append(named(classifiers, names, variant))
+            made.append(named(classifiers, names, variant, allowed))
         return tuple(made)
 
     return CheckKind(

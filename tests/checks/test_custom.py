@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.checks import CATALOGUE
+from proxy.checks.allowed import FOLDED, REACH
 from proxy.checks.backtracking import bounded
-from proxy.checks.custom import FOLDED, REACH
 from proxy.checks.listed import listed
 from proxy.core import Finding, Segment
 from proxy.errors import ExpressionError, PolicyError

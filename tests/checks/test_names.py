@@ -122,3 +122,9 @@ def test_pieces_of_one_word_are_one_entity() -> None:
     tags = [person, person, person, (1, 0.6), person, nothing, person, nothing]
     found = [(hit.label, text[hit.start : hit.end]) for hit in entities(text, places, tags, ("PERSON", "LOCATION"))]
     assert found == [("PERSON", "Ann-Marie Li"), ("PERSON", "Bo")]
+
+
+def test_a_name_that_is_allowed_stays() -> None:
+    """As it is written in the policy, in any case; others are found."""
+    allowing = engine(NAMES.replace("EMAIL_ADDRESS]", 'EMAIL_ADDRESS], allow: ["JOHN  smith", berlin]'))
+    assert redacted(allowing, TEXT) == ("My name is John Smith and I live in Berlin. Write to <EMAIL_ADDRESS>, or ask <PERSON>.")

@@ -442,3 +442,34 @@ def test_a_card_of_mastercards_newer_range_is_one() -> None:
     assert [f.category for f in guarded(f"entered as {number} and", check)] == ["CREDIT_CARD"]
     assert guarded(f"entered as {number[:-1]}1 and", check) == []
     assert guarded("entered as 2721000048410010 and", check) == []
+
+
+def test_what_is_allowed_is_no_finding() -> None:
+    """Values in any case and with other spaces, and what a pattern matches as a whole; parts of values are found."""
+    given = parsed(
+        "entities: [EMAIL_ADDRESS, PHONE_NUMBER, URL]\n      allow: [Support@Example.com, '+1 800 555 0199']"
+        "\n      allow_patterns: ['[a-z]{1,9}@ours\\.example\\.org']"
+    )
+    kind = CATALOGUE["pii"]
+    [check] = kind.build(given.options, given.categories, given.variant)  # type: ignore[misc]  # a tuple, for pii
+    text = "support@example.com, my.support@example.com, +1 800 555 0199, jane@ours.example.org, jane@ours.example.org.uk"
+    [report] = check([Segment(text, "user")])
+    assert [text[f.start : f.end] for f in report.findings] == ["my.support@example.com", "jane@ours.example.org.uk"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("allow_patterns: ['.{1,99}']", "lets everything pass"),
+        ("allow_patterns: ['(a{1,20}){1,20}b']", "allow_patterns[0]"),
+        ("allow: ['  ']", "expected a word or phrase"),
+        ("allow: [17]", "allow[0]"),
+    ],
+)
+def test_a_bad_allow_list_is_refused_with_its_place(options: str, said: str) -> None:
+    """When the policy is loaded, which is what lint does."""
+    with pytest.raises(PolicyError) as raised:
+        parsed(options)
+    [problem] = raised.value.problems
+    assert said in str(problem)
+    assert problem.line == 8
