@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -82,6 +84,41 @@ def what_is_inspected() -> str:
     return "\n".join(lines) + "\n" + coverage.markdown(coverage.rows())
 
 
+INSIDE = """\
+A call goes this way, and every dialect goes the same, streamed or not:
+
+```text
+bytes → dialect.read → segments → checks → findings → policy.decide → decision
+      → (block: dialect.refuse) → dialect.write → backend → completion, whole or as a stream
+      → segments → checks → findings → policy.decide → dialect.write → bytes
+      → one record, a handful of metrics
+```
+
+1. **Checks find, policies decide.** Deciding is a pure function of findings and policies: it can be tested, explained, replayed.
+2. **One path.** No dialect has a guard of its own.
+3. **What a stream shows equals what a whole completion would show**, however it is cut into pieces.
+4. **Nothing is lost quietly.** A check that gives no answer leads to the rule's `on_error`, and is counted and recorded.
+
+A module imports only from lines below its own; names on one line are strangers to each other. `lint-imports` holds that.
+"""
+
+
+def inside() -> str:
+    """docs/inside.md."""
+    root = HERE.parent
+    contracts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["type"] == "layers")
+    lines = ["# How Parapet is built\n", HEADER.format("`pyproject.toml` and the first sentence of each module"), INSIDE]
+    lines += ["| layer | module | what it is |", "| --- | --- | --- |"]
+    for number, layer in enumerate(layers):
+        for name in layer.split(" | "):
+            path = root / "proxy" / name
+            source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+            [told, *_] = (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").splitlines() or [""]
+            lines.append(f"| {len(layers) - number} | `{name}` | {told} |")
+    return "\n".join(lines) + "\n"
+
+
 def policy_schema() -> str:
     """policies/schema.json."""
     return json.dumps(schema(CATALOGUE), indent=2) + "\n"
@@ -98,6 +135,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     HERE / "checks.md": checks,
     HERE / "commands.md": commands,
     HERE / "coverage.md": what_is_inspected,
+    HERE / "inside.md": inside,
     HERE / "http-check.schema.json": http_schema,
     HERE.parent / "policies" / "schema.json": policy_schema,
 }
