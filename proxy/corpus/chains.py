@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from proxy.corpus.index import Shelf, Work
+from proxy.corpus.index import PLACE, Shelf, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +46,21 @@ class Chain:
     """A passage in the making. `q` and `p`: the words of text and index that come next."""
 
     __slots__ = (
-        "base", "before", "begin", "end", "expires", "first", "longest", "matched", "named", "origin", "p", "piece", "q",
-        "quoted", "reported", "rivals", "run", "shadow", "shelf", "surplus", "told", "tried",
+        "base", "before", "begin", "cell", "end", "expires", "first", "longest", "matched", "named", "origin", "p", "piece", "q",
+        "quoted", "reported", "rivals", "run", "serial", "shadow", "shelf", "shelf_bits", "source", "surplus", "told", "tried",
     )  # fmt: skip  # rows
 
-    def __init__(self, shelf: Shelf, first: int, origin: int, begin: int) -> None:
-        self.shelf, self.first, self.origin, self.begin, self.end = shelf, first, origin, begin, begin
-        self.q, self.p = first, origin
+    def __init__(self, shelf: Shelf, hit: int, first: int, begin: int, serial: int) -> None:
+        self.shelf, self.first, self.origin, self.begin, self.end = shelf, first, hit & PLACE, begin, begin
+        self.shelf_bits, self.source, self.serial = hit & ~PLACE, shelf.views["prints"], serial
+        self.cell = -1  # where it is found by its place; -1 when it has ended
+        self.q, self.p = first, self.origin
         self.matched = self.longest = 0
         self.run = 0  # words that agree without a difference, up to here
         self.told = -1  # the end that has been reported last
-        self.rivals: list[Passage] = []  # of works that had the same text, and have ended
+        self.rivals: Sequence[Passage] = ()  # of works that had the same text, and have ended
         self.quoted = False  # a quotation mark stands before it
-        self.before: list[int] = []  # the words before it, if they may name its work
+        self.before: Sequence[int] = ()  # the words before it, if they may name its work
         self.named: bool | None = None  # whether they do; None until that has been asked
         self.surplus = self.tried = 0  # since `q`: words that agree less those that differ; words that agree
         self.expires = -1  # the word of the text at which it is given up; -1 while it compares

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from operator import mul
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,7 @@ def hashes(prints: NDArray[np.uint16], size: int) -> NDArray[np.uint64]:
 
 def hash_of(prints: list[int]) -> int:
     """The hash of one n-gram."""
-    total = 0
-    for each, factor in zip(prints, factors(len(prints)), strict=True):
-        total += each * factor
-    total &= MASK
+    total: int = sum(map(mul, prints, factors(len(prints)))) & MASK
     total ^= total >> 29
     total = (total * STIR) & MASK
     return total ^ (total >> 32)

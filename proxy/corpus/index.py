@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +31,7 @@ KINDS: Mapping[str, str] = {
     "titled": "I",
 }
 NUMBERS: Mapping[str, np.dtype[Any]] = {"H": np.dtype("<u2"), "I": np.dtype("<u4"), "Q": np.dtype("<u8")}
+PLACE = (1 << 32) - 1  # the bits of a hit that are a place in its segment; those above are the number of its shelf
 CANDIDATES = 1 << 20  # entries of buckets that are compared at once
 NAMESAKES = 16  # works with one title that are told of: more say nothing new, and cost time
 COMPARED = 256 << 20  # bytes of an index of which every one is compared with its checksum before a policy uses it
@@ -66,6 +67,10 @@ class Hits:
     queries: NDArray[np.int64]
     positions: NDArray[np.int64]
 
+    def marks(self, bits: int, number: int) -> NDArray[np.uint64]:
+        """Each as one number: word, the number of the shelf, place; the last two take so many bits."""
+        return self.queries.astype(np.uint64) << np.uint64(bits) | np.uint64(number << 32) | self.positions.astype(np.uint64)
+
 
 class Shelf:
     """One segment of an open index."""
@@ -91,7 +96,7 @@ class Shelf:
         """Something was looked up that cannot be. Raises IndexFileError."""
         raise IndexFileError(f"{self.path}: damaged: {what}: {WAY_OUT}")
 
-    def find(self, made: int, prints: bytes) -> list[int]:
+    def find(self, made: int, prints: Sequence[int]) -> list[int]:
         """The positions of one n-gram, given its hash and its fingerprints. Raises IndexFileError."""
         bucket = made >> self.bucket_shift
         buckets = self.views["buckets"]
@@ -106,12 +111,13 @@ class Shelf:
             return []
         if self.segment.form == "hashes":
             return [0]
-        positions, mapped, found = self.views["positions"], self.mapped, []
-        for place, each in enumerate(keys, low):
-            if each == key:
+        positions, mapped, found = self.views["positions"], self.mapped, list[int]()
+        raw = b"".join([each.to_bytes(2, "little") for each in prints])
+        for place in range(low + keys.index(key), high):
+            if keys[place - low] == key:
                 position = positions[place]
                 at = self.prints_at + 2 * position
-                if mapped[at : at + len(prints)] == prints and position < self.places:
+                if mapped[at : at + len(raw)] == raw and position < self.places:
                     found.append(position)
         return found
 

@@ -7,42 +7,40 @@ The work for each word of a text is bounded, whatever the text.
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
+from heapq import heappop, heappush
 
 import numpy as np
 from numpy.typing import NDArray
 
+from proxy.corpus.agreement import DROP, compared_back, filled
 from proxy.corpus.chains import Chain, Limits, Passage
-from proxy.corpus.folding import FILLERS
-from proxy.corpus.index import Shelf
+from proxy.corpus.index import PLACE, Shelf
+from proxy.corpus.quotes import marked
 
-DROP = 4  # words in which text and work differ, beyond those that agree since, before a chain stops to compare
-BACK = 40  # words before its first n-gram in which a chain looks for words that agree
-OPEN = 32  # chains at a time; the weakest give way
+FAR = 16  # words of the next block within which a chain has to stop, if not all of that is to be looked at
+OPEN = 128  # chains at a time; the weakest give way
 AGAIN = 64  # words within which a place of the index is not taken twice
-REMEMBERED = 2048  # places
-BEGUN = 2  # chains at one word: a common n-gram leads to many places, and goes on with a chain at any of them
+CROWD = 2  # places of an n-gram; if it is in more, those alone begin a chain that go on for PATIENCE words
+PATIENCE = 3
+CELL = 6  # bits of a place: chains are looked for among those whose next word lies in the same 64 words of the index
 TIED = 120  # words in which those without a space before them are counted
 KEPT = 160  # words that are remembered
-NEAR = 512  # characters around the word at hand that are remembered
+NEAR = 512  # characters around the word at hand that are remembered: a quotation mark is looked for no farther
 SHORT = 4  # words that are compared one by one
 NAMED = 60  # words before a quotation in which its work or author may be named
-VEILED = 64  # characters before a quotation among which its mark is looked for, if all the others are not seen
-QUOTES = frozenset("\"“„«»‹›‟”「『>*_'‘‚")
-
-
-def unseen(char: str) -> bool:
-    """Whether nobody sees a character, or only as a mark on another."""
-    return not char.isascii() and (char in FILLERS or unicodedata.category(char) in {"Cf", "Mn", "Me"})
 
 
 class Trace:
-    """The chains of one text. `judge` says what must have matched before a work may be named, None for never."""
+    """The chains of one text. `judge` says what must have matched before a work may be named, None for never.
 
-    def __init__(self, n: int, limits: Limits, judge: Callable[[Chain], int | None]) -> None:
-        self.n, self.limits, self.judge = n, limits, judge
+    Hits are places of the index, with the number of their shelf above 32 bits.
+    """
+
+    def __init__(self, shelves: Sequence[Shelf], n: int, limits: Limits, judge: Callable[[Chain], int | None]) -> None:
+        self.shelves, self.n, self.limits, self.judge = shelves, n, limits, judge
         self.prints: list[int] = []  # of the words since `base`, with their places in the text
         self.starts: list[int] = []
         self.ends: list[int] = []
@@ -51,9 +49,12 @@ class Trace:
         self.chains: list[Chain] = []
         self.running: list[Chain] = []
         self.grown: list[Chain] = []  # those that the word at hand has been added to
-        self.expiry = -1  # of the chain that is given up first
-        self.rejected: set[tuple[Shelf, int]] = set()  # the places at the last word that have no chain: the next ones may get one
-        self.seen: dict[tuple[Shelf, int], int] = {}  # places of the index, and the word of the text that last led there
+        self.cells: dict[int, list[Chain]] = {}  # the chains by where their next word is in the index
+        self.waiting: list[tuple[int, int, Chain]] = []  # a heap of chains that rest, by when they are given up
+        self.begun = 0  # chains so far
+        # the places at the last word that have no chain: the next ones may get one; and for how many words before that was so
+        self.rejected: dict[int, int] = {}
+        self.seen: dict[int, int] = {}  # places of the index, and the word of the text that last led there
         self.found: list[Passage] = []
         self.text, self.text_base = "", 0  # the characters around the word at hand, and where they begin
 
@@ -67,43 +68,55 @@ class Trace:
             del self.prints[:cut], self.starts[:cut], self.ends[:cut], self.glued[:cut]
             self.base += cut
 
-    def step(self, word: int, hits: Iterable[tuple[Shelf, int]]) -> None:
-        """Read on by the word with this number, at which n-grams end that are in the index."""
+    def step(self, word: int, hits: Sequence[int], *, crowd: bool) -> None:
+        """Read on by the word with this number, at which n-grams of the index end; `crowd`: in more than CROWD places."""
         if self.running:
             self.advance(word)
         if hits:
-            self.take(word, hits)
+            self.take(word, hits, self.beside(hits) if crowd else hits, patience=PATIENCE if crowd else 0)
         elif self.rejected:
-            self.rejected = set()
+            self.rejected = {}
         if self.grown:
             self.report(word)
-        if 0 <= self.expiry < word:
+        if self.waiting and self.waiting[0][0] < word:
             self.expire(word)
 
-    def take(self, word: int, hits: Iterable[tuple[Shelf, int]]) -> None:
+    def take(self, word: int, hits: Sequence[int], near: Container[int], patience: int) -> None:
         """N-grams of the index end at this word. A place that has come a moment ago says nothing new: the text repeats itself."""
-        begun, seen, rejected = 0, self.seen, set[tuple[Shelf, int]]()
+        seen, before, rejected = self.seen, self.rejected, dict[int, int]()
         for hit in hits:
+            age = min(before[hit - 1] + 1, PATIENCE) if hit - 1 in before else 0
+            if age < patience and hit not in near:
+                rejected[hit] = age
+                continue
             last = seen.pop(hit, -AGAIN)
             seen[hit] = word
-            shelf, position = hit
-            if word - last >= AGAIN and self.goes_on(shelf, word, position):
-                continue
-            if word - last < AGAIN or begun == BEGUN:
-                rejected.add(hit)
-                continue
-            self.begin(shelf, word, position)
-            begun += 1
+            if word - last < AGAIN:
+                rejected[hit] = age
+            elif not self.goes_on(word, hit):
+                if age < patience:
+                    rejected[hit] = age
+                else:
+                    self.begin(word, hit, age)
         self.rejected = rejected
-        while len(seen) > REMEMBERED:
-            del seen[next(iter(seen))]
+        while seen and word - seen[first := next(iter(seen))] >= AGAIN:
+            del seen[first]
+
+    def beside(self, hits: Sequence[int]) -> set[int]:
+        """Which of some hits, that are in order, a chain may go on with."""
+        found = set[int]()
+        for chain in self.chains:
+            place = chain.shelf_bits | chain.p
+            low = bisect_left(hits, place - self.n)
+            found.update(hits[low : bisect_right(hits, place + self.limits.work_gap, low)])
+        return found
 
     def advance(self, word: int) -> None:
         """Compare the word in every chain that has not met too many differences."""
         print_, stopped = self.prints[word - self.base], False
         for chain in self.running:
             p = chain.p + word - chain.q
-            if chain.shelf.views["prints"][p] == print_:
+            if chain.source[p] == print_:
                 chain.surplus += 1
                 chain.tried += 1
                 chain.run += 1
@@ -118,6 +131,15 @@ class Trace:
         if stopped:
             self.running = [chain for chain in self.running if chain.expires < 0]
 
+    def goes_far(self, chain: Chain, prints: NDArray[np.uint16]) -> bool:
+        """Whether a chain that comes from before may compare all of some words that follow."""
+        p, surplus = chain.p + len(self) - len(prints) - chain.q, 0
+        for agrees in (chain.shelf.arrays["prints"][p : p + FAR] == prints[:FAR]).tolist() if len(prints) >= FAR else ():
+            surplus = min(0, surplus + (1 if agrees else -1))
+            if surplus <= -DROP:
+                return False
+        return len(prints) >= FAR
+
     def leap(self, word: int, stop: int, prints: NDArray[np.uint16], first: int) -> int:
         """Pass over the words before `stop` that the only chain agrees with and that decide nothing; how many they are.
 
@@ -128,8 +150,8 @@ class Trace:
             return 0
         left = chain.piece + self.limits.piece if chain.reported else chain.q + self.limits.words - chain.matched
         room = min(left, stop) - 1 - word
-        if 0 <= self.expiry < word + room:
-            room = self.expiry - word
+        if self.waiting:
+            room = min(room, self.waiting[0][0] - word)
         if room < SHORT:
             return 0
         source = chain.shelf.arrays["prints"][chain.p : chain.p + room]  # nothing agrees with the empty words at its end
@@ -146,28 +168,47 @@ class Trace:
     def grow(self, chain: Chain, word: int, p: int, more: int) -> None:
         """The text up to this word belongs to the chain."""
         chain.matched += more
-        chain.longest = max(chain.longest, chain.run)
+        if chain.run > chain.longest:
+            chain.longest = chain.run
         chain.q, chain.p, chain.end = word + 1, p, self.ends[word - self.base]
         chain.surplus = chain.tried = 0
+        cell = (chain.shelf_bits | p) >> CELL
+        if cell != chain.cell:
+            self.leave(chain)
+            chain.cell = cell
+            self.cells.setdefault(cell, []).append(chain)
         self.grown.append(chain)
+
+    def leave(self, chain: Chain) -> None:
+        """The chain is not in its cell any more."""
+        if chain.cell >= 0:
+            cell = self.cells[chain.cell]
+            cell.remove(chain)
+            if not cell:
+                del self.cells[chain.cell]
+            chain.cell = -1
 
     def rest(self, chain: Chain) -> None:
         """Compare no more, and wait for an n-gram to go on with."""
         chain.expires = chain.q + min(self.limits.text_gap, 2 * chain.matched) + self.n - 1
         chain.surplus = chain.tried = 0
-        self.expiry = chain.expires if self.expiry < 0 else min(self.expiry, chain.expires)
+        heappush(self.waiting, (chain.expires, chain.serial, chain))
 
-    def goes_on(self, shelf: Shelf, word: int, position: int) -> bool:
+    def goes_on(self, word: int, hit: int) -> bool:
         """Whether a chain goes on with the n-gram that ends at this word, or has compared its words already."""
-        q, best, bound = word - self.n + 1, None, self.limits.work_gap
-        for chain in self.chains:
-            along = position - chain.p
-            if along > bound or along < -self.n or chain.shelf is not shelf:
-                continue
-            across = q - chain.q
+        n, cells = self.n, self.cells
+        low, high = (hit - self.limits.work_gap) >> CELL, (hit + n) >> CELL
+        near = cells.get(low, ()) if low == high else [chain for cell in range(low, high + 1) for chain in cells.get(cell, ())]
+        if not near:
+            return False
+        q, position, best = word - n + 1, hit & PLACE, None
+        for chain in near:
+            across, along = q - chain.q, position - chain.p
             if across == along and chain.q == word + 1:
                 return True
-            if self.joins(chain, across, along) and (best is None or chain.matched > best.matched):
+            if self.joins(chain, across, along) and (
+                best is None or (chain.matched, -chain.serial) > (best.matched, -best.serial)
+            ):
                 best = chain
         if best is not None:
             self.link(best, word, position)
@@ -188,57 +229,26 @@ class Trace:
         if chain.expires >= 0:
             chain.expires = -1
             self.running.append(chain)
-        self.grow(chain, word, position + self.n, new + self.filled(chain, across, along, q, position))
+        self.grow(chain, word, position + self.n, new + filled(self.prints, q - self.base, chain.source, position, across, along))
 
-    def filled(self, chain: Chain, across: int, along: int, q: int, position: int) -> int:
-        """How many words of a gap agree, on the diagonal before it up to some place and on the one behind it from there."""
-        size = min(across, along)
-        if size <= 0:
-            return 0
-        prints, source, base = self.prints, chain.shelf.views["prints"], self.base
-        before = [prints[chain.q + j - base] == source[chain.p + j] for j in range(size)]
-        behind = [prints[q - size + j - base] == source[position - size + j] for j in range(size)]
-        best = here = int(sum(behind))
-        for j in range(size):
-            here += before[j] - behind[j]
-            best = max(best, here)
-        return best
+    def begin(self, word: int, hit: int, age: int) -> None:
+        """A new chain, with the words before it that agree, which count but are not part of its span: they may be gone.
 
-    def begin(self, shelf: Shelf, word: int, position: int) -> None:
-        """A new chain, with the words before it that agree, which count but are not part of its span: they may be gone."""
-        q = word - self.n + 1
-        chain = Chain(shelf, q, position, self.starts[q - self.base])
-        prints, source = self.prints, shelf.views["prints"]
-        surplus = tried = counted = straight = 0
-        for back in range(1, min(BACK, q - self.base) + 1):
-            if prints[q - back - self.base] == source[position - back]:
-                surplus += 1
-                tried += 1
-                straight += back == straight + 1
-                if surplus > 0:
-                    counted, surplus, tried = counted + tried, 0, 0
-            else:
-                surplus -= 1
-                if surplus <= -DROP:
-                    break
-        chain.run = self.n + straight
-        self.grow(chain, word, position + self.n, self.n + counted)
+        It begins at the n-gram `age` words before the one that ends at this word, since all of these follow each other.
+        """
+        size, at = self.n + age, word + 1 - self.n - age - self.base
+        chain = Chain(self.shelves[hit >> 32], hit - age, at + self.base, self.starts[at], self.begun)
+        self.begun += 1
+        counted, straight = compared_back(self.prints, at, chain.source, chain.origin)
+        chain.run = size + straight
+        self.grow(chain, word, chain.origin + size, size + counted)
         if len(self.chains) >= OPEN:
             self.close(min(self.chains, key=lambda each: (each.expires < 0, each.matched, each.first)))
-        chain.quoted = self.marked(chain.begin, chain.end)
+        chain.quoted = chain.end - chain.begin <= NEAR and marked(self.text, chain.begin - self.text_base)
         if chain.quoted and self.limits.quoted >= self.limits.words:
-            chain.before = prints[max(0, q - self.base - NAMED) : q - self.base]
+            chain.before = self.prints[max(0, at - NAMED) : at]
         self.chains.append(chain)
         self.running.append(chain)
-
-    def marked(self, begin: int, end: int) -> bool:
-        """Whether a quotation mark stands before the first n-gram of a chain, which goes from `begin` to `end`."""
-        place = max(0, begin - self.text_base)
-        before = self.text[max(0, place - 2) : place]
-        if not before.isascii() and any(char not in QUOTES and unseen(char) for char in before):
-            near = self.text[max(0, place - VEILED) : place]
-            before = "".join(char for char in near if char in QUOTES or not unseen(char))[-2:]
-        return end - begin <= NEAR and not QUOTES.isdisjoint(before)
 
     def report(self, word: int) -> None:
         """Report chains that have just become long enough, the longest first, and long ones piece by piece."""
@@ -246,7 +256,7 @@ class Trace:
         if len(grown) > 1:
             grown = sorted(dict.fromkeys(grown), key=lambda each: (-each.matched, each.first))
         for chain in grown:
-            if chain.shadow is not None or chain.q != word + 1 or chain not in self.chains:
+            if chain.shadow is not None or chain.q != word + 1 or chain.cell < 0:
                 continue
             if chain.reported:
                 if chain.q - chain.piece >= self.limits.piece:
@@ -304,14 +314,15 @@ class Trace:
 
     def expire(self, word: int) -> None:
         """Give up the chains that have waited long enough."""
-        for chain in [each for each in self.chains if 0 <= each.expires < word]:
-            self.close(chain)
-        waiting = [chain.expires for chain in self.chains if chain.expires >= 0]
-        self.expiry = min(waiting) if waiting else -1
+        waiting = self.waiting
+        while waiting and waiting[0][0] < word:
+            expires, _, chain = heappop(waiting)
+            if chain.expires == expires:  # or it has gone on since, or ended
+                self.close(chain)
 
     def close(self, chain: Chain) -> None:
         """A chain has ended: report all of its passage, in the name of the work that has most of it."""
-        if chain not in self.chains:
+        if chain.cell < 0:
             return
         if chain.reported:
             shadows = [each for each in self.chains if each.shadow is chain and self.judge(each) is not None]
@@ -346,6 +357,7 @@ class Trace:
     def drop(self, chain: Chain) -> None:
         """Forget a chain."""
         self.chains.remove(chain)
+        self.leave(chain)
         if chain.expires < 0:
             self.running.remove(chain)
         for each in self.chains:
