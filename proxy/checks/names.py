@@ -10,6 +10,7 @@ from proxy.errors import ModelError
 from proxy.text import Normalised
 
 NAMES = ("LOCATION", "NRP", "ORGANIZATION", "PERSON")
+RECOGNIZER = "EncoderRecognizer"  # as Presidio's users know it: the class in `presidio_recognizer`
 FOUND = frozenset((*NAMES, "DATE_TIME"))  # dates are found by pattern, too
 EVERYTHING = Bounds(screen=False, beyond="windows")
 
@@ -21,7 +22,7 @@ def as_it_is(text: str) -> list[View]:
 
 def by_name(_: str) -> Detail:
     """What says where a finding is from, as Presidio's users know it."""
-    return (("recognizer", "EncoderRecognizer"),)
+    return (("recognizer", RECOGNIZER),)
 
 
 def named(classifiers: Classifiers, entities: frozenset[str], variant: str, allowed: Callable[[str], bool]) -> Judged:
