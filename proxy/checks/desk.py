@@ -10,11 +10,12 @@ import hashlib
 import math
 import threading
 import time
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from proxy.core import Role
 from proxy.errors import CheckDeclined, CheckError, CheckOverloaded, CheckTimeout
@@ -54,6 +55,7 @@ class Noted:
 
 
 Answer = tuple[Noted, ...]
+Desks = weakref.WeakValueDictionary[Any, "Desk"]  # shared by checks that ask in the same words, while one of them is in force
 Consult = Callable[[Sequence[Question], float], Future[Sequence[Answer | CheckError]]]  # seconds that it may take
 
 
@@ -118,7 +120,7 @@ class Batch:
 
 
 class Desk:
-    """Takes questions for one who answers."""
+    """Takes questions for one who answers. It lives as long as a check that asks through it, and whoever answers goes with it."""
 
     def __init__(
         self, check: str, whom: str, consult: Consult, limits: Limits, meter: Meter, clock: Callable[[], float] = time.monotonic

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from proxy.checks.consulted import OTHER, Asked, Category, Consulted, ConsultedOptions
-from proxy.checks.desk import Answer, Consult, Desk, Meter, Noted, Question
+from proxy.checks.desk import Answer, Consult, Desk, Desks, Meter, Noted, Question
 from proxy.checks.guard_formats import FORMATS, Given, told
 from proxy.checks.guard_words import UNSAFE, WORDS
 from proxy.classifier import gathered
@@ -106,17 +106,18 @@ class GuardOptions(ConsultedOptions):
 
 def kind(outside: Outside | None, meter: Meter) -> CheckKind:
     """The check, with whom it asks through."""
-    desks: dict[tuple[str, frozenset[str], str], Desk] = {}
+    desks = Desks()
 
     def build(given: Any, wanted: frozenset[str], variant: str) -> Consulted:
         if outside is None:
             raise ParapetError("nobody outside can be asked from here")
         policy = Path(given.policy).read_text(encoding="utf-8") if given.policy else ""
         key = (given.model_dump_json(exclude={"categories", "window", "overlap"}), wanted, policy)
-        if key not in desks:
+        desk = desks.get(key)
+        if desk is None:
             consult = asking(given, wanted, policy, outside)
-            desks[key] = Desk(NAME, f"{given.kind}:{given.pool}", consult, given.limits(), meter)
-        return Consulted(desks[key], given, Asked(NAME, "misuse", variant, wanted))
+            desk = desks[key] = Desk(NAME, f"{given.kind}:{given.pool}", consult, given.limits(), meter)
+        return Consulted(desk, given, Asked(NAME, "misuse", variant, wanted))
 
     return CheckKind(
         name=NAME,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from proxy.checks.changed import changed
 from proxy.checks.consulted import Asked, Consulted, ConsultedOptions
-from proxy.checks.desk import Answer, Consult, Desk, Meter, Noted, Question
+from proxy.checks.desk import Answer, Consult, Desk, Desks, Meter, Noted, Question
 from proxy.checks.guard_formats import SPEAKS
 from proxy.core import CheckKind, Flaw, Outside, Role
 from proxy.errors import CheckError, ParapetError
@@ -20,6 +21,7 @@ from proxy.rails.house import Rails
 from proxy.rails.line import Plan, RailsError, Side
 
 NAME = "nemo"
+KEPT = 300.0  # seconds for which what was loaded for a rule waits to be in force
 CATEGORIES = ("blocked", "modified")
 MOST = 1000  # files of a configuration that are looked at for changes
 
@@ -65,20 +67,26 @@ class NemoOptions(ConsultedOptions):
 
 def kind(outside: Outside | None, meter: Meter) -> CheckKind:
     """The check, with whom its models are asked through."""
-    loaded: dict[str, tuple[object, Rails, Desk]] = {}  # by options, the newest state of the files
+    loaded = Desks()  # by options and the state of the files
+    kept: dict[object, Desk] = {}  # loaded when a rule was read, until that is in force
 
     def desk(given: NemoOptions) -> Desk:
         """The configuration as its files are now, loaded once. Raises RailsError."""
         if outside is None:
             raise ParapetError("nobody outside can be asked from here")
-        key = given.model_dump_json(exclude={"categories", "window", "overlap"})
-        state = states(given.files())
-        if key not in loaded or loaded[key][0] != state:
+        key = (given.model_dump_json(exclude={"categories", "window", "overlap"}), states(given.files()))
+        made = loaded.get(key)
+        if made is None:
             path = Path(given.config)
             plan = Plan(path, tuple(given.rails) if given.rails else None, given.pools, tuple(outside.models))
             rails = Rails(plan, outside, lambda: meter.restarted(NAME, path.name))
-            loaded[key] = (state, rails, Desk(NAME, path.name, asking(rails), given.limits(), meter))
-        return loaded[key][2]
+            made = loaded[key] = Desk(NAME, path.name, asking(rails), given.limits(), meter)
+        if key not in kept:
+            kept[key] = made
+            later = threading.Timer(KEPT, kept.pop, (key, None))
+            later.daemon = True
+            later.start()
+        return made
 
     def flaw(given: NemoOptions) -> Flaw | None:
         try:
@@ -88,7 +96,10 @@ def kind(outside: Outside | None, meter: Meter) -> CheckKind:
         return None
 
     def build(given: Any, wanted: frozenset[str], variant: str) -> Consulted:
-        return Consulted(desk(given), given, Asked(NAME, "custom", variant, wanted))
+        made = Consulted(desk(given), given, Asked(NAME, "custom", variant, wanted))
+        for key in [key for key, each in list(kept.items()) if each is made.desk]:
+            kept.pop(key, None)  # the check holds it from now on
+        return made
 
     return CheckKind(
         name=NAME,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, create_model
 
 from proxy.checks.consulted import Asked, Consulted, ConsultedOptions
-from proxy.checks.desk import Answer, Consult, Desk, Limits, Meter, Noted, Question
+from proxy.checks.desk import Answer, Consult, Desk, Desks, Limits, Meter, Noted, Question
 from proxy.core import FAMILIES, CheckKind
 from proxy.errors import CheckDeclined, CheckError, ParapetError
 from proxy.plug import GROUP, Hit, Judge, Options, Plug
@@ -88,15 +88,16 @@ def kind(name: str, plug: Plug, meter: Meter) -> CheckKind:
         __base__=(plug.options, ConsultedOptions),
         categories=(listed | None, Field(default=None, description=told)),
     )
-    desks: dict[object, Desk] = {}
+    desks = Desks()
 
     def build(given: Any, wanted: frozenset[str], variant: str) -> Consulted:
         key = (given.model_dump_json(exclude={"categories", "window", "overlap"}), wanted)
-        if key not in desks:
+        desk = desks.get(key)
+        if desk is None:
             consult = asking(name, plug, made(name, plug, given, wanted))
             limits = Limits(at_once=plug.threads, queue=given.queue, cache=given.cache)
-            desks[key] = Desk(name, name, consult, limits, meter)
-        return Consulted(desks[key], given, Asked(name, plug.family, variant, wanted))
+            desk = desks[key] = Desk(name, name, consult, limits, meter)
+        return Consulted(desk, given, Asked(name, plug.family, variant, wanted))
 
     return CheckKind(
         name=name,

@@ -11,7 +11,7 @@ import orjson
 from pydantic import AfterValidator, Field, model_validator
 
 from proxy.checks.consulted import OTHER, Asked, Category, Consulted, ConsultedOptions
-from proxy.checks.desk import Answer, Consult, Desk, Meter, Question
+from proxy.checks.desk import Answer, Consult, Desk, Desks, Meter, Question
 from proxy.checks.service_kinds import KINDS
 from proxy.core import CheckKind, Family, Flaw, Outside
 from proxy.errors import CheckError, ParapetError
@@ -72,17 +72,19 @@ class HttpOptions(ConsultedOptions):
 
 def kind(outside: Outside | None, meter: Meter) -> CheckKind:
     """The check, with whom it asks through."""
-    desks: dict[str, Desk] = {}
+    desks = Desks()
 
     def desk(given: HttpOptions) -> Desk:
         """One for all rules that ask one service in the same words."""
         key = given.model_dump_json(exclude={"categories", "window", "overlap", "family"})
-        if key not in desks:
+        made = desks.get(key)
+        if made is None:
             if outside is None:
                 raise ParapetError("nobody outside can be asked from here")
             of = KINDS[given.kind]
-            desks[key] = Desk(NAME, f"{given.kind}:{named(given)}", asking(given, outside), given.limits(of.batch), meter)
-        return desks[key]
+            made = Desk(NAME, f"{given.kind}:{named(given)}", asking(given, outside), given.limits(of.batch), meter)
+            desks[key] = made
+        return made
 
     def build(given: Any, wanted: frozenset[str], variant: str) -> Consulted:
         asked = Asked(NAME, given.family or KINDS[given.kind].family, variant, wanted)

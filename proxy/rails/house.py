@@ -136,21 +136,26 @@ class House:
             job.answer.set_result(Verdict(message["text"], message["rail"]))
 
     def keep(self) -> None:
-        """Send what is to be sent, and notice when nothing comes back."""
-        while True:
-            try:
-                item = self.queue.get(timeout=self.left())
-            except queue.Empty:
-                if self.late():
-                    self.lose()
-                continue
-            if item is None:
+        """Send what is to be sent, and notice when nothing comes back, until nobody needs it any more."""
+        while self.step():
+            pass  # nothing of a question is held here while the next is awaited: who asked it may be the last to need this
+
+    def step(self) -> bool:
+        """The next thing to do; False at the end."""
+        try:
+            item = self.queue.get(timeout=self.left())
+        except queue.Empty:
+            if self.late():
                 self.lose()
-                return
-            if isinstance(item, Job):
-                self.ask(item)
-            elif item.process is self.process:
-                self.tell(item)
+            return True
+        if item is None:
+            self.lose()
+            return False
+        if isinstance(item, Job):
+            self.ask(item)
+        elif item.process is self.process:
+            self.tell(item)
+        return True
 
     def left(self) -> float | None:
         """Seconds until the first question has been open for too long."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import time
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from proxy.checks import catalogue
+from proxy.checks import catalogue, combined
 from proxy.core import Action, Segment
+from proxy.engine import Engine, Reloader
 from proxy.errors import CheckError, PolicyError
+from proxy.metrics import Metrics
 from proxy.outside import Outside
 from proxy.policy import parse
 from proxy.rails.house import Rails
@@ -356,6 +359,38 @@ time.sleep(600)
         assert alive(pid)
         parent.kill()
     assert gone(pid)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells of processes there")
+def test_a_configuration_that_changed_has_one_process_and_the_old_one_goes(tmp_path: Path) -> None:
+    """Both rules on it share that; a call that still holds the old plan is judged by the old rails."""
+    config = written(tmp_path / "rails", COLANG_1)
+    (tmp_path / "p.yaml").write_text(f"policy: p\nrules:\n{rules(config)}\n")
+    given = Settings(record="off", pools={"m": Settings().pools["echo"]})
+    outside, metrics = Outside(given, dict), Metrics(["m"])
+    kinds = catalogue(given, outside=outside)
+    made = Reloader(Engine(given, kinds, combined, metrics), (tmp_path / "p.yaml",), kinds, metrics)
+    before = processes()
+    made.start()
+    [first] = processes() - before
+    old = made.engine.guard("", "m")
+    (config / "actions.py").write_text(ACTIONS.replace("zebra", "lion"))
+    asyncio.run(made.look())
+    [second] = processes() - before - {first}
+    for guard, animal in ((old, "zebra"), (made.engine.guard("", "m"), "lion")):
+        assert asyncio.run(judged(guard, f"a {animal}")).decision.action == Action.BLOCK
+    del old, guard
+    gc.collect()
+    assert gone(first)
+    assert alive(second)
+    made.engine.close()
+    outside.stop()
+
+
+def processes() -> set[int]:
+    """Those that this one has begun, and that run."""
+    found = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for file in found for pid in file.read_text().split() if alive(int(pid))}
 
 
 @pytest.mark.parametrize(

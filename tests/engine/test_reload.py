@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proxy.checks import CATALOGUE, combined
+from proxy.checks import CATALOGUE, catalogue, combined
+from proxy.checks.desk import Desk
 from proxy.core import Action, CheckKind, Segment
 from proxy.engine import Engine, Reloader
 from proxy.errors import PolicyError
 from proxy.metrics import Metrics
+from proxy.outside import Outside
 from proxy.settings import Settings
+from tests.checks.test_plugged import package
 from tests.world import CARD, MARKER, REDACT, WATCH
 
 
@@ -46,6 +52,51 @@ def test_a_changed_file_replaces_the_old_one(tmp_path: Path) -> None:
     assert action(made) == Action.REDACT
     assert made.engine.policies.revision != revision
     assert [policy.name for policy in old.policies] == ["watching"]
+
+
+CONSULTING = """
+policy: consulting
+rules:
+  - {{id: service, check: http, with: {{kind: parapet, url: "http://127.0.0.1:9", cache: {number}}}, action: flag}}
+  - {{id: guard, check: guard_model, with: {{pool: m, kind: wildguard, cache: {number}}}, action: flag}}
+  - {{id: own, check: mine, with: {{cache: {number}}}, action: flag}}
+"""
+PLUGGED = "from proxy.plug import Hit, Plug\nPLUG = Plug(('a',), lambda *_: lambda text, role: [Hit('a', 0, 1)])\n"
+
+
+def desks() -> list[Desk]:
+    """All that live."""
+    gc.collect()
+    return [each for each in gc.get_objects() if isinstance(each, Desk)]
+
+
+def test_what_a_reload_dropped_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After 50 policy sets there are the queues and threads of one; those of a guard that a call holds stay until it is done."""
+    package(tmp_path, PLUGGED)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    given = Settings(record="off", pools={"m": Settings().pools["echo"]})
+    outside, metrics = Outside(given, dict), Metrics(["m"])
+    kinds = catalogue(given, outside=outside)
+    made = Reloader(Engine(given, kinds, combined, metrics), (tmp_path / "a.yaml",), kinds, metrics)
+    before = len(desks())
+    (tmp_path / "a.yaml").write_text(CONSULTING.format(number=1))
+    made.start()
+    old = made.engine.guard("", "m")
+    threads = threading.active_count()
+    for number in range(2, 52):
+        (tmp_path / "a.yaml").write_text(CONSULTING.format(number=number))
+        assert asyncio.run(made.look()), made.problem
+    assert len(desks()) - before == 6
+    [finding] = [f for f in asyncio.run(old.judge("prompt", [Segment("x", "user")])).decision.findings if f.check == "mine"]
+    assert finding.category == "a"
+    del old
+    assert len(desks()) - before == 3
+    end = time.monotonic() + 10
+    while threading.active_count() > threads + 1 and time.monotonic() < end:
+        time.sleep(0.01)  # threads end when they notice
+    assert threading.active_count() <= threads + 1
+    made.engine.close()
+    outside.stop()
 
 
 def test_a_file_with_a_mistake_leaves_what_is_in_force(tmp_path: Path) -> None:
