@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol
 
 from proxy.checks import bias, credentials, custom, desk, guard_model, judged, misuse, nemo, own, pii, services
@@ -11,7 +11,7 @@ from proxy.checks.judged import Judged
 from proxy.checks.plugged import Catalogue
 from proxy.checks.screen import PatternCheck, Screened
 from proxy.classifier import Classifiers, Meter, Silent
-from proxy.core import Check, CheckKind, Outside
+from proxy.core import Check, Outside
 from proxy.settings import Settings
 
 
@@ -23,9 +23,7 @@ class Mute(Silent, desk.Silent):
     """Counts nothing."""
 
 
-def catalogue(
-    settings: Settings | None = None, meter: Meters | None = None, outside: Outside | None = None
-) -> Mapping[str, CheckKind]:
+def catalogue(settings: Settings | None = None, meter: Meters | None = None, outside: Outside | None = None) -> Catalogue:
     """All checks by name; they take places and bounds from the settings, tell `meter`, and ask others through `outside`.
 
     Without `outside` there is all that policies, their schema and their tests need, but none of the checks that ask others runs.

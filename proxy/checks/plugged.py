@@ -38,6 +38,16 @@ class Catalogue(dict[str, CheckKind]):
             return self[name]
         raise KeyError(name)
 
+    def look(self) -> list[str]:
+        """Take in every check that a package brings; what is wrong with those that cannot be used."""
+        problems = []
+        for name in sorted({point.name for point in metadata.entry_points(group=GROUP)} - self.keys()):
+            try:
+                self.plugged(name)
+            except ParapetError as error:
+                problems.append(str(error))
+        return problems
+
     def plugged(self, name: str) -> bool:
         """Whether a package brings this check; it is one of ours from now on."""
         points = [point for point in metadata.entry_points(group=GROUP) if point.name == name]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from proxy import policy
-from proxy.checks import CATALOGUE, catalogue, combined
+from proxy.checks import catalogue, combined
 from proxy.cli.common import Commands, add_config, loaded, outside, policy_files
 from proxy.core import Action, CheckKind
 from proxy.engine import Engine, Verdict
@@ -36,13 +36,18 @@ def add(commands: Commands) -> None:
         action.add_argument("policies", nargs="*", metavar="POLICY", help="a file, a folder or a name (default: those in force)")
         add_config(action)
         action.set_defaults(run=run)
-    schema = actions.add_parser("schema", help="print the JSON Schema of policy files, for editors")
+    schema = actions.add_parser(
+        "schema", help="print the JSON Schema of policy files, with the checks of installed packages, for editors"
+    )
     schema.set_defaults(run=print_schema)
 
 
 def print_schema(_: argparse.Namespace) -> int:
-    """Print the schema."""
-    print(json.dumps(policy.schema(CATALOGUE), indent=2))
+    """Print the schema, with the checks of the packages that are installed; what is wrong with one of them goes to stderr."""
+    known = catalogue()
+    for problem in known.look():
+        print(f"parapet: left out: {problem}", file=sys.stderr)
+    print(json.dumps(policy.schema(known), indent=2))
     return 0
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from proxy.checks import catalogue
 from proxy.core import Action
@@ -98,6 +101,28 @@ def test_its_options_are_its_own_and_mistakes_in_them_have_their_place(installed
             parse(f"policy: p\nrules:\n{RULE % ('codenames', options, 'flag')}\n", "p.yaml", catalogue())
         assert told in str(caught.value)
         assert "p.yaml:3:" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_the_schema_for_editors_knows_it_and_leaves_out_what_cannot_be_used(installed: Path, tmp_path: Path) -> None:
+    """`parapet policy schema`: its name, its options and its categories, where it is installed; and no other package's mistake."""
+    package(tmp_path, "PLUG = 1", name="broken")
+    command = [sys.executable, "-m", "proxy.cli", "policy", "schema"]
+    paths = f"{EXAMPLE.parents[2]}:{installed}:{tmp_path}"
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONPATH": paths})
+    validator = jsonschema.Draft202012Validator(json.loads(told.stdout))
+    head = "policy: p\nrules:\n"
+    for rule, good in (
+        (RULE % ("codenames", PROJECTS, "redact"), True),
+        (RULE % ("codenames", PROJECTS + ", categories: [secret]", "redact"), True),
+        (RULE % ("codenames", "release: [Kestrel]", "redact"), False),
+        (RULE % ("codenames", PROJECTS + ", colour: red", "redact"), False),
+        (RULE % ("codenames", PROJECTS + ", categories: [colour]", "redact"), False),
+        (RULE % ("broken", "", "redact"), False),
+        (RULE % ("pii", "", "redact"), True),
+    ):
+        assert validator.is_valid(yaml.safe_load(f"{head}{rule}\n")) == good, rule
+    assert "left out: the check broken of mine_code:PLUG cannot be used: expected a proxy.plug.Plug" in told.stderr
 
 
 HEAD = "from proxy.plug import Hit, Options, Plug\n"
