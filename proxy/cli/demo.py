@@ -135,8 +135,8 @@ class Hearing:
 @contextlib.contextmanager
 def serving(given: Settings, listener: socket.socket, backends: Mapping[str, Backend]) -> Iterator[str]:
     """The proxy, in a thread of its own; the address at which it serves."""
-
-    server = uvicorn.Server(server_config(given, create_app(given, backends=backends)))
+    app = create_app(given, backends=backends)
+    server = uvicorn.Server(server_config(given, lambda: app))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started:
