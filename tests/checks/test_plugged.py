@@ -105,7 +105,7 @@ def test_its_options_are_its_own_and_mistakes_in_them_have_their_place(installed
 
 @pytest.mark.slow
 def test_the_schema_for_editors_knows_it_and_leaves_out_what_cannot_be_used(installed: Path, tmp_path: Path) -> None:
-    """`parapet policy schema`: its name, its options and its categories, where it is installed; and no other package's mistake."""
+    """`parapet policy schema`: its name, its options and its categories, where it is installed."""
     package(tmp_path, "PLUG = 1", name="broken")
     command = [sys.executable, "-m", "proxy.cli", "policy", "schema"]
     paths = f"{EXAMPLE.parents[2]}:{installed}:{tmp_path}"
