@@ -24,6 +24,15 @@ class Shape:
     intermediate: int = 1536
 
 
+class Table(nn.Embedding):
+    """A vector for each token. One without memory gets no random numbers: for those, torch would import itself a second time."""
+
+    def reset_parameters(self) -> None:
+        """Random numbers, where there is a place for them."""
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
+
 class Layer(nn.Module):
     """One layer of BERT (Devlin et al. 2018, arXiv:1810.04805), its three projections in one matrix."""
 
@@ -55,8 +64,8 @@ class Encoder(nn.Module):
     def __init__(self, shape: Shape, labels: int, entities: int, dropout: float = 0.1) -> None:
         super().__init__()
         self.shape, self.dropout = shape, dropout
-        self.words = nn.Embedding(shape.vocabulary, shape.hidden)
-        self.places = nn.Embedding(shape.positions, shape.hidden)
+        self.words = Table(shape.vocabulary, shape.hidden)
+        self.places = Table(shape.positions, shape.hidden)
         self.norm = nn.LayerNorm(shape.hidden, eps=1e-12)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
         self.attend = nn.Linear(shape.hidden, labels)  # where each category looks
