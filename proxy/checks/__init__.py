@@ -31,7 +31,7 @@ def catalogue(settings: Settings | None = None, meter: Meters | None = None, out
     meter = meter or Mute()
     classifiers = Classifiers(settings or Settings(), meter)
     kinds = (
-        pii.kind(classifiers),
+        pii.kind(classifiers, meter),
         credentials.KIND,
         works.KIND,
         misuse.kind(classifiers),

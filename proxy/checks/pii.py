@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from proxy.checks import context, links, phones
 from proxy.checks.allowed import WORDS, Allowed, Passing, Word
+from proxy.checks.desk import Meter
+from proxy.checks.engine import Engines, Given, checked, of
 from proxy.checks.judged import never
 from proxy.checks.names import FOUND, NAMES, named
 from proxy.checks.overlaps import Matched, resolved, ruling
@@ -23,7 +26,7 @@ from proxy.checks.recognizers import ENTITIES as PATTERNED
 from proxy.checks.recognizers import HOMES, INTERNATIONAL, LOCALES, expressions, presidio, recognizers, usual
 from proxy.checks.screen import Screened, awaited
 from proxy.classifier import Classifiers
-from proxy.core import Check, CheckKind, Finding
+from proxy.core import Check, CheckKind, Finding, Flaw
 from proxy.errors import CheckTimeout
 
 if TYPE_CHECKING:
@@ -76,6 +79,22 @@ class PiiOptions(BaseModel):
     allow_patterns: list[Passing] = Field(
         default=[], description="what one of these regular expressions matches as a whole is no finding of this rule"
     )
+
+    engine: dict[str, Any] | str | None = Field(
+        default=None,
+        description="an engine of one's own that finds names in the place of the encoder: the configuration of Presidio's "
+        "NlpEngineProvider (nlp_engine_name: spacy, stanza or transformers, or gliner; models), or a YAML file with it, relative "
+        "to the policy's; nothing is downloaded",
+    )
+
+    @field_validator("engine")
+    @classmethod
+    def _usable(cls, given: Given | None, info: ValidationInfo) -> Given | None:
+        return None if given is None else checked(given, Path((info.context or {}).get("folder", ".")))
+
+    def files(self) -> list[Path]:
+        """What the engine is read from: a rule is put in force anew when one of them changes."""
+        return of(self.engine)
 
     @field_validator("locales", "allow", "allow_patterns")
     @classmethod
@@ -192,15 +211,24 @@ def worth(text: str, result: RecognizerResult, said: context.Spoken, *, passed: 
     return base, round(score, 4)
 
 
-def kind(classifiers: Classifiers) -> CheckKind:
-    """The check, with where the encoder comes from."""
+def kind(classifiers: Classifiers, meter: Meter) -> CheckKind:
+    """The check, with where the encoder comes from, and who counts what engines do."""
+    engines = Engines(meter)
+
+    def flaw(options: PiiOptions) -> Flaw | None:
+        if options.engine is None:
+            return None
+        return engines.flaw(options.engine, sorted(set(options.entities or DEFAULTS) - set(PATTERNED)))
 
     def build(options: PiiOptions, entities: frozenset[str], variant: str) -> tuple[Check, ...]:
         made: list[Check] = []
         allowed = Allowed(options.allow, options.allow_patterns)
         if patterned := entities & set(PATTERNED):
             made.append(Screened([Pii(patterned, variant, options.locales, allowed)]))
-        if names := entities & FOUND:
+        if options.engine is not None:
+            if asked := engines.check(options.engine, entities, variant, allowed):
+                made.append(asked)
+        elif names := entities & FOUND:
             made.append(named(classifiers, names, variant, allowed))
         return tuple(made)
 
@@ -212,6 +240,7 @@ def kind(classifiers: Classifiers) -> CheckKind:
         options=PiiOptions,
         select="entities",
         build=build,
+        flaw=flaw,
         description="Personal data by pattern, checksum and context words (Presidio), and names, once asked for, by the encoder.",
         joins=True,
     )
