@@ -20,7 +20,7 @@ AT_HOME = {
     "openai": {"cli"},
     "nemoguardrails": {"rails"},
     "litellm": {"backends"},
-    "presidio_analyzer": {"checks"},
+    "presidio_analyzer": {"checks", "engines"},
     "prometheus_client": {"metrics"},
     "opentelemetry": {"traces"},
     "cryptography": {"operators"},

@@ -23,7 +23,10 @@ LOADING = 300.0  # seconds: large models
 HUNG = 5.0  # seconds beyond their time after which texts will not be answered
 LONGEST_PAUSE = 60.0  # seconds until a process that dies again and again is started once more
 HOME = str(Path(__file__).parents[2])  # where the package lies, whatever paths the process would look at
-BEGIN = "import sys; sys.path.insert(0, sys.argv[1]); from proxy.engines.child import main; main(int(sys.argv[2]))"
+BEGIN = (  # the new process fetches nothing from the hub
+    "import os, sys; os.environ.update(HF_HUB_OFFLINE='1', TRANSFORMERS_OFFLINE='1'); sys.path.insert(0, sys.argv[1]); "
+    "from proxy.engines.child import main; main(int(sys.argv[2]))"
+)
 
 
 @dataclass(frozen=True, slots=True)
