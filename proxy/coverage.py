@@ -205,7 +205,7 @@ class Probe:
         """Whether a text that nobody reads stays although all that are read are changed."""
         payload = plant(self.payload, path)
         for other, seen in self.seen.items():
-            if seen.findings:
+            if seen.findings and other[-1] != "type":  # of another type, it would be read in another way
                 payload = plant(payload, other, OTHER)
         return (await self.watch(payload)).shows
 
@@ -213,7 +213,7 @@ class Probe:
         """What is counted less often without the text, or without what it is in, as long as nothing in that is read."""
         whole = self.seen[path].skipped
         for end in range(len(path), 1 if self.streamed else 0, -1):
-            if any(seen.findings for other, seen in self.seen.items() if other[:end] == path[:end]):
+            if any(seen.findings for other, seen in self.seen.items() if other[:end] == path[:end] and other[-1] != "type"):
                 return ""
             without = await self.watch(pruned(self.payload, path[:end]))
             fewer = [name for name, count in whole.items() if without.skipped.get(name, 0) < count]

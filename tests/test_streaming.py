@@ -223,7 +223,17 @@ def test_unknown_fields_are_kept_when_their_event_has_its_text_held_back() -> No
     assert client.payloads[0]["x"] == "said"
     assert client.payloads[0]["choices"][0]["delta"] == {"content": ""}
     assert client.texts == {(0, "content"): "4111 1"}
-    assert guarded.not_inspected == {"unknown_field": 1}
+    assert guarded.not_inspected == {}
+
+
+def test_what_grows_under_a_name_that_nobody_knows_is_guarded_like_any_text() -> None:
+    """A card number in two pieces of it is replaced; what is held back goes out under that name."""
+    pieces = [chunk({"novel": piece}) for piece in ("pay 4111 1111 ", "1111 1111", " and 41")]
+    client, guarded, growing = run(guard(REDACT), [stream_of(*pieces, chunk({}, finish="stop"))])
+    shown = "".join(each["choices"][0]["delta"].get("novel", "") for each in client.payloads if each["choices"])
+    assert shown == "pay <CREDIT_CARD> and 41"
+    assert growing.places == ["choices[0].other"]
+    assert guarded.not_inspected == {}
 
 
 def test_a_block_ends_every_choice_that_has_begun() -> None:

@@ -17,10 +17,11 @@ ROLES: dict[str, Role] = {  # whose text a block holds, where that is not whose 
     "search_result": "document",
 }
 PLAIN = frozenset(  # what names things and says nothing
-    "type id tool_use_id cache_control media_type is_error caller toolset_name server_name encoding index return_code".split()
+    "type cache_control media_type is_error caller encoding index return_code".split()
 )
 ENCRYPTED = frozenset("signature encrypted_content encrypted_index encrypted_stdout".split())  # only the model's maker reads them
 OPAQUE = {"redacted_thinking": "encrypted", "container_upload": "file"}  # blocks that hold nothing else
+NAMES = frozenset("id tool_use_id toolset_name server_name".split())
 FILES = frozenset(("file_id", "content_file_id"))
 KNOWN = frozenset(  # keys that places may name: others are the caller's words, and places go into records
     "text thinking content title context source data citations cited_text document_title url stdout stderr name input "
@@ -54,7 +55,9 @@ def read_block(reading: Reading, block: Json, role: Role, place: str, depth: int
         where = f"{place}.{key}" if key in KNOWN else f"{place}[{number}]"
         if key in PLAIN:
             continue
-        if key in ENCRYPTED:
+        if key in NAMES:
+            reading.name(block, key, role, f"{place}.{key}")
+        elif key in ENCRYPTED:
             if block[key]:
                 reading.skip("encrypted")
         elif key in FILES:

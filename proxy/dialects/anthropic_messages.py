@@ -65,8 +65,7 @@ class AnthropicMessages(Dialect):
         reading = Reading(payload=payload)
         read_blocks(reading, payload, "content", "assistant", "content")
         read_end(reading, payload, "")
-        for key in payload.keys() - MESSAGE_FIELDS:
-            reading.pass_over(payload[key])
+        reading.rest(payload, MESSAGE_FIELDS, "assistant")
         return reading
 
     def read_error(self, payload: object) -> Reading | None:
@@ -117,8 +116,7 @@ class AnthropicCount(AnthropicMessages):
         if not isinstance(payload, dict) or not isinstance(payload.get("input_tokens"), int):
             raise BackendBroken("the backend's answer is not a count of tokens")
         reading = Reading(payload=payload)
-        for key in payload.keys() - {"input_tokens", "context_management"}:
-            reading.pass_over(payload[key])
+        reading.rest(payload, {"input_tokens", "context_management"}, "assistant")
         return reading
 
     def refuse(self, payload: Json, message: str) -> Json | None:  # noqa: ARG002 - as other dialects have it
@@ -135,8 +133,7 @@ def read_message(reading: Reading, message: Any, place: str) -> None:
     if role is None:
         raise RequestError("role must be one of " + ", ".join(ROLES), param=f"{place}.role")
     read_content(reading, message, "content", role, f"{place}.content")
-    for key in message.keys() - {"role", "content"}:
-        reading.pass_over(message[key])
+    reading.rest(message, {"role", "content"}, role, place)
 
 
 def read_content(reading: Reading, holder: Json, key: str, role: Role, place: str) -> None:
@@ -161,8 +158,7 @@ def read_settings(reading: Reading, payload: Json) -> None:
         read_field(reading, payload, key, "system")
     for key in USER_FIELDS:
         read_field(reading, payload, key, "user")
-    for key in payload.keys() - REQUEST_FIELDS:
-        reading.pass_over(payload[key])
+    reading.rest(payload, REQUEST_FIELDS, "user")
 
 
 def read_end(reading: Reading, holder: Json, place: str) -> None:

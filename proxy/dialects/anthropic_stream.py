@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from proxy.core import Form, Role
-from proxy.dialects.anthropic_blocks import read_block, read_blocks, refusal
-from proxy.dialects.base import Delta, Event, Json, Reading, Slot, has_text, named
+from proxy.dialects.anthropic_blocks import ENCRYPTED, read_block, read_blocks, refusal
+from proxy.dialects.base import Delta, Event, Json, Reading, Slot, named
 from proxy.dialects.openai_chunk import notice
 from proxy.errors import BackendBroken
 
@@ -29,6 +29,7 @@ PIECES: dict[str, tuple[str, Role, Form]] = {  # the deltas that carry a piece o
     "input_json_delta": ("partial_json", "assistant", "json"),
 }
 DELTAS = {field: kind for kind, (field, _, _) in PIECES.items()}
+WHOLE = frozenset(("signature_delta", "citations_delta"))  # deltas that are there at once; any other grows a text
 GROWING: dict[str, tuple[str, Role]] = {  # blocks that may open with a first piece
     "text": ("text", "assistant"),
     "thinking": ("thinking", "reasoning"),
@@ -77,8 +78,8 @@ class AnthropicStream:
             event.ending, event.final = [MESSAGE], True
         elif kind == "error" or "error" in payload:
             return self.failure(payload)
-        elif has_text({key: value for key, value in payload.items() if key != "type"}):
-            event.not_inspected.append("unknown_event")
+        else:
+            notice(event, payload, {"type"})
         return event
 
     def failure(self, payload: Json) -> Event:
@@ -96,13 +97,13 @@ class AnthropicStream:
 
     def group(self, channel: Hashable) -> Hashable:
         """The block; thinking ends before its block does, with its signature."""
-        index, field = channel if isinstance(channel, tuple) else (channel, "")
+        index, field = channel[:2] if isinstance(channel, tuple) else (channel, "")
         return ("thinking", index) if field == "thinking" else index
 
     def remainder(self, like: Json, texts: Iterable[tuple[Hashable, str]]) -> list[Json]:  # noqa: ARG002 - nothing to imitate
         """One delta for each channel that still has text to show."""
         return [
-            {"type": "content_block_delta", "index": channel[0], "delta": {"type": DELTAS[channel[1]], channel[1]: text}}
+            {"type": "content_block_delta", "index": channel[0], "delta": {"type": kind_of(channel), channel[1]: text}}
             for channel, text in texts
             if isinstance(channel, tuple)
         ]
@@ -140,6 +141,11 @@ class AnthropicStream:
         return named(payload)
 
 
+def kind_of(channel: tuple[Any, ...]) -> str:
+    """The kind of the delta that carries more of a channel; those that nobody knows are named by it."""
+    return channel[2] if len(channel) > 2 else DELTAS[channel[1]]
+
+
 def index_of(payload: Json) -> int:
     """The index of the block. Raises BackendBroken."""
     index = payload.get("index")
@@ -167,8 +173,13 @@ def read_delta(event: Event, payload: Json) -> None:
     elif kind == "signature_delta":
         event.ending = [("thinking", index)]
     event.other = True
-    field = piece[0] if piece else ""
-    read_once(event, {key: value for key, value in delta.items() if key != field}, delta, f"content[{index}]")
+    grown = {piece[0]} if piece else set()
+    if piece is None and isinstance(kind, str) and kind.endswith("_delta") and kind not in WHOLE:
+        grown = {key for key, value in delta.items() if key != "type" and key not in ENCRYPTED and isinstance(value, str)}
+        for field in sorted(grown):
+            where = f"content[{index}].other"
+            event.deltas.append(Delta((index, field, kind), Slot(delta, field), delta[field], "assistant", where))
+    read_once(event, {key: value for key, value in delta.items() if key not in grown}, delta, f"content[{index}]")
     notice(event, payload, FIELDS["content_block_delta"])
 
 

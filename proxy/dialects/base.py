@@ -44,6 +44,7 @@ import orjson
 from proxy.core import Form, Role, Segment
 from proxy.dialects.reading import (
     DEPTH,
+    GIVEN,
     HIDDEN,
     LONG_NUMBER,
     MOST_TEXTS,
@@ -238,6 +239,7 @@ class Dialect(ABC):
 __all__ = [
     "DEPTH",
     "DONE",
+    "GIVEN",
     "HIDDEN",
     "LONG_NUMBER",
     "MOST_TEXTS",

@@ -167,7 +167,7 @@ class GeminiCount(Gemini):
 
 def read_request(reading: Reading, payload: Json, before: str) -> None:
     """The contents, what the model is told to be, its tools and the form of its answer. Raises RequestError."""
-    for key, value in payload.items():
+    for number, (key, value) in enumerate(list(payload.items())):
         name = plain(key)
         place = f"{before}{key}" if name in CHOSEN else before + name
         if value is None or name == "model":
@@ -185,8 +185,8 @@ def read_request(reading: Reading, payload: Json, before: str) -> None:
         elif name in CHOSEN and isinstance(value, dict | list):
             if name != "safetysettings":
                 read_values(reading, value, "system", place)
-        else:
-            reading.pass_over(value)
+        elif name not in CHOSEN:
+            reading.look(payload, key, "user", f"{before}other[{number}]")
 
 
 def asks_for_json(payload: Json) -> bool:
@@ -210,11 +210,11 @@ def read_rest(reading: Reading, payload: Json) -> None:
     """What stands beside the candidates."""
     feedback: Any = field(payload, "promptfeedback")
     if isinstance(feedback, dict):
-        for key, value in feedback.items():
+        for key, value in list(feedback.items()):
             if plain(key) == "blockreasonmessage" and value is not None:
                 reading.add(feedback, key, "assistant", "promptFeedback.blockReasonMessage")
             elif plain(key) not in ("blockreason", "safetyratings"):
-                reading.pass_over(value)
-    for key, value in payload.items():
+                reading.look(feedback, key, "assistant", "promptFeedback.other")
+    for number, key in enumerate(list(payload)):
         if plain(key) not in ANSWER:
-            reading.pass_over(value)
+            reading.look(payload, key, "assistant", f"other[{number}]")

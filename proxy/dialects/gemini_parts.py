@@ -10,7 +10,7 @@ from proxy.dialects.values import read_values
 from proxy.errors import RequestError
 
 ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "tool", "tool": "tool", "system": "system"}
-QUIET = frozenset(("id", "name", "mimetype", "outcome", "language", "willcontinue", "scheduling"))  # of what a part holds
+QUIET = frozenset(("name", "mimetype", "outcome", "language", "willcontinue", "scheduling"))  # of what a part holds
 PLAIN = frozenset("thought mediaresolution videometadata mediaprocessing".split())
 UNREAD = frozenset(("inlinedata", "filedata"))
 SIGNED = frozenset(("thoughtsignature", "continuationtoken"))
@@ -43,7 +43,7 @@ def read_content(reading: Reading, content: Any, place: str, role: Role | None =
     role = role or (ROLES.get(named) if isinstance(named, str) else None)
     if role is None:
         raise RequestError("role must be one of " + ", ".join(ROLES), param=f"{place}.role")
-    for key, value in content.items():
+    for key, value in list(content.items()):
         if key == "parts" and isinstance(value, list):
             for index, part in enumerate(value):
                 read_part(reading, part, role, f"{place}.parts[{index}]")
@@ -52,7 +52,7 @@ def read_content(reading: Reading, content: Any, place: str, role: Role | None =
         elif key == "parts" and value is not None:
             raise RequestError("parts must be a list", param=f"{place}.parts")
         elif key != "role":
-            reading.pass_over(value)
+            reading.look(content, key, role, f"{place}.other")
 
 
 def read_part(reading: Reading, part: Any, role: Role, place: str) -> None:
@@ -61,7 +61,7 @@ def read_part(reading: Reading, part: Any, role: Role, place: str) -> None:
         raise RequestError("a part must be an object", param=place)
     if part.get("thought") is True:
         role = "reasoning"
-    for number, (key, value) in enumerate(part.items()):
+    for number, (key, value) in enumerate(list(part.items())):
         name = plain(key)
         if name == "text":
             reading.add(part, key, role, f"{place}.text")
@@ -71,19 +71,20 @@ def read_part(reading: Reading, part: Any, role: Role, place: str) -> None:
             reading.skip("encrypted")
         elif name in ("functioncall", "functionresponse", "executablecode", "codeexecutionresult", "toolcall", "toolresponse"):
             by: Role = "tool" if name.endswith(("response", "result")) else "assistant"
-            read_held(reading, value, by, f"{place}.{key}")
+            read_held(reading, part, key, by, f"{place}.{key}")
         elif isinstance(value, dict | list) and name not in PLAIN:
             read_values(reading, value, role, f"{place}[{number}]")
         elif name not in PLAIN:
-            reading.pass_over(value)
+            reading.look(part, key, role, f"{place}.other")
 
 
-def read_held(reading: Reading, held: Any, role: Role, place: str) -> None:
+def read_held(reading: Reading, part: Json, field: str, role: Role, place: str) -> None:
     """A call of a function, what it gave back, code or what that printed: its arguments and its response are JSON."""
+    held = part[field]
     if not isinstance(held, dict):
-        reading.pass_over(held)
+        reading.look(part, field, role, place)
         return
-    for number, (key, value) in enumerate(held.items()):
+    for number, (key, value) in enumerate(list(held.items())):
         name = plain(key)
         if name in ("args", "response"):
             reading.add_json(held, key, role, f"{place}.{key}")
@@ -94,10 +95,12 @@ def read_held(reading: Reading, held: Any, role: Role, place: str) -> None:
         elif name == "parts" and isinstance(value, list):
             for each in value:
                 reading.skip(sort(next((each[k] for k in each if plain(k) in UNREAD), None) if isinstance(each, dict) else None))
+        elif name == "id":
+            reading.name(held, key, role, f"{place}.id")
         elif name not in QUIET and isinstance(value, dict | list):
             read_values(reading, value, role, f"{place}[{number}]")
         elif name not in QUIET:
-            reading.pass_over(value)
+            reading.look(held, key, role, f"{place}.other")
 
 
 def sort(data: Any) -> str:
@@ -113,7 +116,7 @@ CITED = frozenset(("citationmetadata", "groundingmetadata", "groundingattributio
 
 def read_beside(reading: Reading, candidate: Json, place: str) -> None:
     """What stands beside the content of a candidate: citations, sources, why it ended."""
-    for number, (key, value) in enumerate(candidate.items()):
+    for number, (key, value) in enumerate(list(candidate.items())):
         name = plain(key)
         if name in CITED and isinstance(value, dict | list):
             read_values(reading, value, "assistant", f"{place}.{key}")
@@ -123,7 +126,7 @@ def read_beside(reading: Reading, candidate: Json, place: str) -> None:
             if isinstance(value, dict | list):
                 read_values(reading, value, "assistant", f"{place}[{number}]")
             else:
-                reading.pass_over(value)
+                reading.look(candidate, key, "assistant", f"{place}[{number}]")
 
 
 def repeats(candidate: Json) -> list[Repeat]:

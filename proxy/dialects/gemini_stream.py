@@ -52,7 +52,9 @@ class GeminiStream:
             return Event.of_error(reading)
         if not isinstance(payload, dict):
             raise BackendBroken("the backend's stream has an event that is no object")
-        beside = self.shape.read_answer({**payload, "candidates": []})
+        copy = {**payload, "candidates": []}
+        beside = self.shape.read_answer(copy)
+        moved(beside, copy, payload)
         event = Event(payload, not_inspected=reasons(beside))
         add(event, beside)
         listed = payload.get("candidates") or []
@@ -77,6 +79,7 @@ class GeminiStream:
             held = dict(content) if isinstance(content, dict) else content
             parts = held.pop("parts", None) if isinstance(held, dict) else None
             read_content(beside, held, f"candidates[{index}].content", "assistant")  # what stands beside its parts
+            moved(beside, held, content)
             if parts is not None and not isinstance(parts, list):
                 raise RequestError("parts must be a list")
             for part in parts or ():
@@ -115,8 +118,7 @@ class GeminiStream:
             event.other = True
             reading = Reading()
             read_part(reading, rest, role, f"candidates[{index}].content.parts[{run}]")
-            for slot in reading.slots:
-                slot.holder = part if slot.holder is rest else slot.holder
+            moved(reading, rest, part)
             add(event, reading)
             event.not_inspected += reasons(reading)
 
@@ -141,6 +143,12 @@ class GeminiStream:
     def write(self, payload: Json) -> bytes:
         """An event without a name."""
         return unnamed(payload)
+
+
+def moved(reading: Reading, copy: Json, holder: Json) -> None:
+    """What was read in a copy is written where the copy came from."""
+    for slot in reading.slots:
+        slot.holder = holder if slot.holder is copy else slot.holder
 
 
 def blocked(payload: Json) -> bool:

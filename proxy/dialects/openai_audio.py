@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from proxy.core import Segment
 from proxy.dialects.base import Json, Reading, Upload
-from proxy.dialects.openai_shape import OpenAIShape, listed, request_of, unknown, uploads
+from proxy.dialects.openai_shape import OpenAIShape, listed, read_uploads, request_of
 from proxy.dialects.values import read_field
 from proxy.errors import BackendBroken, RequestError
 
@@ -37,7 +37,7 @@ class OpenAISpeech(OpenAIShape):
             raise RequestError("speech is not served as events: leave stream_format out", param="stream_format")
         for key in ("input", "instructions", "user"):
             read_field(reading, payload, key, "user")
-        unknown(reading, payload, SPEECH)
+        reading.rest(payload, SPEECH, "user")
         return reading
 
     def read_answer(self, payload: object) -> Reading:  # noqa: ARG002 - nothing is to be read
@@ -67,10 +67,9 @@ class OpenAITranscriptions(OpenAIShape):
             raise RequestError("a transcription is guarded as text or JSON: ask for one of those", param="response_format")
         if not all(isinstance(each, Upload) for each in listed(payload.get("file"))):
             raise RequestError("file must be a file of sound", param="file")
-        for _ in uploads(payload):
-            reading.skip("audio")
+        read_uploads(reading, payload, "audio")
         read_field(reading, payload, "prompt", "user")
-        unknown(reading, payload, PLAIN | {"prompt"})
+        reading.rest(payload, PLAIN | {"prompt"}, "user")
         return reading
 
     def read_answer(self, payload: object) -> Reading:
@@ -85,7 +84,7 @@ class OpenAITranscriptions(OpenAIShape):
                     for name in ("text", "word"):
                         if isinstance(each.get(name), str):
                             reading.add(each, name, "assistant", f"{key}[{index}].{name}")
-        unknown(reading, payload, ANSWER)
+        reading.rest(payload, ANSWER, "assistant")
         return reading
 
     def redacted(self, payload: Json, changed: Sequence[Segment]) -> list[str]:

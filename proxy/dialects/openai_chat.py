@@ -7,8 +7,8 @@ from typing import Any
 
 from proxy.core import Role, Segment
 from proxy.dialects.base import Event, Json, Reading
-from proxy.dialects.openai_chunk import LABELS, SEALED, THOUGHT, THOUGHTS, read_chunk
-from proxy.dialects.openai_shape import REPEATS, OpenAIShape, answer_of, read_prompt_repeat, redacted_choices, request_of, unknown
+from proxy.dialects.openai_chunk import LABELS, SEALED, THOUGHT, THOUGHTS, UNREAD, read_chunk
+from proxy.dialects.openai_shape import REPEATS, OpenAIShape, answer_of, read_prompt_repeat, redacted_choices, request_of
 from proxy.dialects.values import read_field, read_values
 from proxy.errors import BackendBroken, RequestError
 
@@ -41,13 +41,13 @@ READ_FIELDS = REQUEST_FIELDS | frozenset((*CHOSEN, "documents"))
 KEPT = ("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier")
 ANSWER_FIELDS = frozenset((*KEPT, *REPEATS, "choices"))
 CHOICE_FIELDS = frozenset((*REPEATS, "index", "message", "finish_reason", "stop_reason"))
-IDENTIFIERS = frozenset(("role", "tool_call_id"))
 SPOKEN: dict[str, Role | None] = {"name": None, "refusal": None, "reasoning": "reasoning", "reasoning_content": "reasoning"}
 NOTES = frozenset(("annotations", "provider_specific_fields"))  # lists and objects with texts in them; the second is of LiteLLM
-PARTS = {"image_url": "image", "image": "image", "input_audio": "audio", "audio": "audio", "video_url": "video", "file": "file"}
+DATA = frozenset(("data", "file_data", "format", "detail"))  # of a part that is no text: what nobody reads
+NAMED = frozenset(("filename", "url", "file_id"))
+LONGEST_NAME = 8192  # characters; what is longer is data
 TEXT_PARTS = frozenset(("text", "refusal", "thinking", "input_text", "output_text"))
 TEXT_KEYS: dict[str, Role | None] = {"text": None, "refusal": None, "thinking": "reasoning"}
-PLAIN_KEYS = frozenset(("type", "cache_control"))
 
 
 class OpenAIChat(OpenAIShape):
@@ -68,7 +68,7 @@ class OpenAIChat(OpenAIShape):
             read_message(reading, messages[index], role_of(messages[index], place), place)
         read_tools(reading, payload)
         read_settings(reading, payload)
-        unknown(reading, payload, READ_FIELDS)
+        reading.rest(payload, READ_FIELDS, "user")
         return reading
 
     def read_answer(self, payload: object) -> Reading:
@@ -82,9 +82,9 @@ class OpenAIChat(OpenAIShape):
                 read_message(reading, message, "assistant", f"choices[{index}].message")
             except RequestError as error:
                 raise BackendBroken(f"the backend's answer is not a chat completion: {error}") from None
-            unknown(reading, choice, CHOICE_FIELDS)
+            reading.rest(choice, CHOICE_FIELDS, "assistant", f"choices[{index}]")
         read_prompt_repeat(reading, reading.payload, "")
-        unknown(reading, reading.payload, ANSWER_FIELDS)
+        reading.rest(reading.payload, ANSWER_FIELDS, "assistant")
         return reading
 
     def redacted(self, payload: Json, changed: Sequence[Segment]) -> list[str]:
@@ -130,25 +130,27 @@ def role_of(message: object, place: str) -> Role:
 
 def read_message(reading: Reading, message: Any, role: Role, place: str) -> None:
     """Every text of one message, in its own order."""
-    for key, each in message.items():
-        if each is None or key in IDENTIFIERS:
+    for number, (key, each) in enumerate(list(message.items())):
+        if each is None or key == "role":
             continue
         if key == "content":
             read_content(reading, message, role, f"{place}.content")
-        elif key in SPOKEN:
+        elif key in SPOKEN and not isinstance(each, dict | list):
             reading.add(message, key, SPOKEN[key] or role, f"{place}.{key}")
         elif key == "tool_calls":
             read_calls(reading, each, f"{place}.tool_calls")
         elif key == "function_call":
-            read_function(reading, each, f"{place}.function_call")
+            read_function(reading, message, key, f"{place}.function_call")
         elif key == "audio":
             read_audio(reading, each, f"{place}.audio")
         elif key in THOUGHTS and isinstance(each, list):
             read_thoughts(reading, each, f"{place}.{key}")
         elif key in NOTES and isinstance(each, list | dict):
             read_values(reading, each, role, f"{place}.{key}")
+        elif key == "tool_call_id":
+            reading.name(message, key, role, f"{place}.{key}")
         else:
-            reading.pass_over(each)
+            reading.look(message, key, role, f"{place}.other[{number}]")
 
 
 def read_content(reading: Reading, holder: Json, role: Role, place: str) -> None:
@@ -177,10 +179,10 @@ def read_parts(reading: Reading, parts: list[Any], role: Role, place: str, depth
 def read_part(reading: Reading, part: Json, role: Role, place: str, depth: int) -> None:
     """One part; of a part that is no text, what text stands beside."""
     kind = part.get("type")
-    known = isinstance(kind, str) and kind in TEXT_PARTS
-    if not known:
-        reading.skip(PARTS.get(kind, "unknown_part") if isinstance(kind, str) else "unknown_part")
-    for key, each in part.items():
+    unread = UNREAD.get(kind) if isinstance(kind, str) else None
+    if unread is not None:
+        reading.skip(unread)
+    for number, (key, each) in enumerate(list(part.items())):
         if key in TEXT_KEYS and each is not None:
             by = TEXT_KEYS[key] or role
             if isinstance(each, str):
@@ -189,8 +191,23 @@ def read_part(reading: Reading, part: Json, role: Role, place: str, depth: int) 
                 read_parts(reading, each, by, f"{place}.{key}", depth - 1)
             else:
                 raise RequestError(f"{key} must be text", param=f"{place}.{key}")
-        elif known and key not in PLAIN_KEYS:
-            reading.pass_over(each)
+        elif unread is not None and key != "type":
+            read_beside(reading, part, key, role, f"{place}.{key}" if key == kind else f"{place}.other[{number}]")
+        elif unread is None and key == "type" and isinstance(kind, str) and kind in TEXT_PARTS:
+            continue
+        elif key != "cache_control":
+            reading.look(part, key, role, f"{place}.type" if key == "type" else f"{place}.other[{number}]")
+
+
+def read_beside(reading: Reading, holder: Json, key: str, role: Role, place: str) -> None:
+    """Beside data that no check can read: what its file is named, and where it lies."""
+    held = holder[key]
+    if isinstance(held, dict):
+        for name in held:
+            if name not in DATA:
+                read_beside(reading, held, name, role, f"{place}.{name}" if name in NAMED else f"{place}.other")
+    elif isinstance(held, str) and len(held) <= LONGEST_NAME and not held.startswith("data:"):
+        (reading.name if key == "file_id" else reading.add)(holder, key, role, place)
 
 
 def read_audio(reading: Reading, audio: object, place: str) -> None:
@@ -204,15 +221,15 @@ def read_thoughts(reading: Reading, listed: list[Any], place: str) -> None:
     """Reasoning as OpenRouter and LiteLLM have it: a list of objects, each with a text, sealed or not."""
     for index, each in enumerate(listed):
         if not isinstance(each, dict):
-            reading.pass_over(each)
+            reading.look(listed, index, "reasoning", f"{place}[{index}]")
             continue
-        for key, value in each.items():
+        for key, value in list(each.items()):
             if key in THOUGHT and value is not None:
                 reading.add(each, key, "reasoning", f"{place}[{index}].{key}")
             elif key in SEALED and value:
                 reading.skip("encrypted")
             elif key not in LABELS:
-                reading.pass_over(value)
+                reading.look(each, key, "reasoning", f"{place}[{index}].other")
 
 
 def read_calls(reading: Reading, calls: object, place: str) -> None:
@@ -223,19 +240,22 @@ def read_calls(reading: Reading, calls: object, place: str) -> None:
         where = f"{place}[{index}]"
         if not isinstance(call, dict):
             raise RequestError("a tool call must be an object", param=where)
-        for key, each in call.items():
+        for key in list(call):
             if key in ("function", "custom"):
-                read_function(reading, each, f"{where}.{key}")
-            elif key not in ("id", "type", "index"):
-                reading.pass_over(each)
+                read_function(reading, call, key, f"{where}.{key}")
+            elif key == "id":
+                reading.name(call, key, "assistant", f"{where}.id")
+            elif key not in ("type", "index"):
+                reading.look(call, key, "assistant", f"{where}.other")
 
 
-def read_function(reading: Reading, function: object, place: str) -> None:
+def read_function(reading: Reading, holder: Json, name: str, place: str) -> None:
     """A function that is called: its name, and its arguments as JSON source or, as some servers have them, as an object."""
+    function = holder[name]
     if not isinstance(function, dict):
-        reading.pass_over(function)
+        reading.look(holder, name, "assistant", place)
         return
-    for key, each in function.items():
+    for key, each in list(function.items()):
         if key == "arguments" and isinstance(each, dict | list):
             read_values(reading, each, "assistant", f"{place}.arguments")
         elif key == "arguments":
@@ -243,7 +263,7 @@ def read_function(reading: Reading, function: object, place: str) -> None:
         elif key in ("name", "input"):
             reading.add(function, key, "assistant", f"{place}.{key}")
         else:
-            reading.pass_over(each)
+            reading.look(function, key, "assistant", f"{place}.other")
 
 
 def read_tools(reading: Reading, payload: Json) -> None:
@@ -265,11 +285,10 @@ def read_settings(reading: Reading, payload: Json) -> None:
     if isinstance(prediction, dict):
         if prediction.get("content") is not None:
             read_content(reading, prediction, "user", "prediction.content")
-        for key in prediction.keys() - {"type", "content"}:
-            reading.pass_over(prediction[key])
-    else:
-        reading.pass_over(prediction)
-    for key in payload:
+        reading.rest(prediction, {"type", "content"}, "user", "prediction")
+    elif prediction is not None:
+        reading.look(payload, "prediction", "user", "prediction")
+    for key in list(payload):
         if role := SETTINGS.get(key):
             read_field(reading, payload, key, role)
 
@@ -299,6 +318,8 @@ def delta_of(channel: tuple[Any, ...], text: str) -> Json:
         return {"function_call": {"arguments": text}}
     if kind in THOUGHTS:
         return {kind: [thought_of(channel, text)]}
+    if kind == "other":
+        return {channel[2]: text}
     if kind == "transcript":
         return {"audio": {"transcript": text}}
     return {kind: text}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from proxy.core import Role
-from proxy.dialects.base import Delta, Event, Json, Reading, Repeat, Slot, has_text
+from proxy.dialects.base import GIVEN, Delta, Event, Json, Reading, Repeat, Slot, has_text
 from proxy.dialects.openai_shape import REPEATS, repeats_of
 from proxy.dialects.values import read_values
-from proxy.errors import BackendBroken
+from proxy.errors import BackendBroken, RequestError
 
+UNREAD = {"image_url": "image", "image": "image", "input_audio": "audio", "audio": "audio", "video_url": "video", "file": "file"}
 CHUNK_FIELDS = frozenset(  # `obfuscation` is padding of random length, `provider` the name of a company
     "id object created model choices usage system_fingerprint service_tier obfuscation provider error".split()
 ).union(REPEATS)
@@ -25,6 +27,7 @@ PIECES: dict[str, Role] = {
 THOUGHTS = frozenset(("reasoning_details", "thinking_blocks"))  # lists of objects; OpenRouter's, and LiteLLM's
 THOUGHT = frozenset(("text", "summary", "thinking"))  # of such an object: its texts,
 SEALED = frozenset(("signature", "data"))  # what only the model's maker reads,
+LABELLED = frozenset("role type id index channel recipient status phase format".split())  # of a delta: said at once, if at all
 LABELS = frozenset(("type", "id", "index", "format", "cache_control"))  # and what names it
 
 
@@ -65,13 +68,24 @@ def number(index: object, missing: int) -> int:
     return index
 
 
-def notice(event: Event, holder: Json, known: frozenset[str]) -> None:
-    """Fields that are not known pass with the event, and are counted when there is text in them."""
+def notice(event: Event, holder: Json, known: Set[str]) -> None:
+    """Fields that are not known pass with the event; each text in them is one by itself."""
     for key in holder.keys() - known:
         if holder[key] is not None:
-            event.other = True
-            if has_text(holder[key]):
-                event.not_inspected.append("unknown_field")
+            look(event, holder, key)
+
+
+def look(event: Event, holder: Json, key: str, role: Role = "assistant", place: str = "other") -> None:
+    """A value that nobody knows."""
+    event.other = True
+    reading = Reading()
+    try:
+        reading.look(holder, key, role, place)
+    except RequestError as error:
+        raise BackendBroken(f"the backend's stream has an event with too many texts: {error}") from None
+    pairs = zip(reading.segments, reading.slots, strict=True)
+    event.deltas += [Delta(place, slot, text.text, text.role, text.place, once=True) for text, slot in pairs]
+    event.not_inspected += list(reading.not_inspected)
 
 
 def read_delta(event: Event, index: int, delta: Json) -> None:
@@ -109,10 +123,14 @@ def read_beside(event: Event, index: int, delta: Json, key: str) -> None:
         event.not_inspected.append("unknown_field")
     elif key == "annotations" and isinstance(value, list):
         read_whole(event, (index, key), value, f"choices[{index}].annotations")
-    else:
+    elif key in LABELLED:
         event.other = True
-        if key != "role" and has_text(value):
-            event.not_inspected.append("unknown_field")
+        if key != "role":
+            look(event, delta, key)
+    elif isinstance(value, str):  # what grows under a name that nobody knows is a text like any other
+        event.deltas.append(Delta((index, "other", key), Slot(delta, key), value, "assistant", f"choices[{index}].other"))
+    else:
+        look(event, delta, key)
 
 
 def read_parts(event: Event, channel: tuple[Any, ...], parts: list[Any], role: Role, place: str) -> None:
@@ -122,9 +140,11 @@ def read_parts(event: Event, channel: tuple[Any, ...], parts: list[Any], role: R
             event.deltas.append(Delta(channel, Slot(parts, number), part, role, place))
         elif isinstance(part, dict) and isinstance(part.get("text"), str) and part["text"]:
             event.deltas.append(Delta(channel, Slot(part, "text"), part["text"], role, place))
-        elif has_text(part):
+        elif isinstance(part, dict) and isinstance(part.get("type"), str) and part["type"] in UNREAD:
             event.other = True
-            event.not_inspected.append("unknown_part")
+            event.not_inspected.append(UNREAD[part["type"]])
+        else:
+            look(event, parts, number, role, place)  # type: ignore[arg-type]  # a list of parts and a place in it
 
 
 def read_thought(event: Event, index: int, key: str, thought: Any) -> None:
@@ -137,9 +157,11 @@ def read_thought(event: Event, index: int, key: str, thought: Any) -> None:
             if value:
                 place = f"choices[{index}].{key}[{order}].{name}"
                 event.deltas.append(Delta((index, key, order, name), Slot(thought, name), value, "reasoning", place))
-        elif name not in LABELS and has_text(value):
+        elif name in SEALED and has_text(value):
             event.other = True
-            event.not_inspected.append("encrypted" if name in SEALED else "unknown_field")
+            event.not_inspected.append("encrypted")
+        elif name not in LABELS and value:
+            look(event, thought, name, "reasoning", f"choices[{index}].{key}[{order}].other")
 
 
 def read_audio(event: Event, index: int, audio: Json) -> None:
@@ -164,10 +186,14 @@ def read_call(event: Event, index: int, call: Any, position: int) -> None:
             read_function(event, (index, "tool_calls", order), value, f"{place}.function")
         elif key == "custom" and isinstance(value, dict):
             read_function(event, (index, "custom", order), value, f"{place}.custom")
+        elif key == "id" and value:
+            event.other = True
+            if not isinstance(value, str) or not GIVEN.fullmatch(value):
+                look(event, call, key, place=f"{place}.id")
         elif key != "index" and value:
             event.other = True
-            if key not in ("id", "type") and has_text(value):
-                event.not_inspected.append("unknown_field")
+            if key != "type":
+                look(event, call, key, place=f"{place}.other")
 
 
 def read_function(event: Event, channel: tuple[Any, ...], function: Json, place: str) -> None:
@@ -185,8 +211,8 @@ def read_function(event: Event, channel: tuple[Any, ...], function: Json, place:
                 read_whole(event, channel, value, where)
             elif key == "name" and isinstance(value, str):
                 event.deltas.append(Delta((*channel, "name"), slot, value, "assistant", where, once=True))
-            elif has_text(value):
-                event.not_inspected.append("unknown_field")
+            else:
+                look(event, function, key, place=f"{place}.other")
 
 
 def read_whole(event: Event, channel: tuple[Any, ...], value: Any, place: str) -> None:

@@ -17,7 +17,6 @@ from proxy.dialects.openai_shape import (
     redacted_choices,
     repeats_of,
     request_of,
-    unknown,
 )
 from proxy.dialects.values import read_field
 from proxy.errors import BackendBroken, RequestError
@@ -48,7 +47,7 @@ class OpenAICompletions(OpenAIShape):
             read_field(reading, payload, key, "user")
         for key in CHOSEN_FIELDS:
             read_field(reading, payload, key, "system")
-        unknown(reading, payload, REQUEST_FIELDS | {"prompt_embeds"})
+        reading.rest(payload, REQUEST_FIELDS | {"prompt_embeds"}, "user")
         return reading
 
     def read_answer(self, payload: object) -> Reading:
@@ -59,9 +58,9 @@ class OpenAICompletions(OpenAIShape):
                 raise BackendBroken("the backend's answer has a choice without a text")
             reading.add(choice, "text", "assistant", f"choices[{index}].text")
             read_prompt_repeat(reading, choice, f"choices[{index}].")
-            unknown(reading, choice, CHOICE_FIELDS)
+            reading.rest(choice, CHOICE_FIELDS, "assistant", f"choices[{index}]")
         read_prompt_repeat(reading, reading.payload, "")
-        unknown(reading, reading.payload, ANSWER_FIELDS)
+        reading.rest(reading.payload, ANSWER_FIELDS, "assistant")
         return reading
 
     def redacted(self, payload: Json, changed: Sequence[Segment]) -> list[str]:

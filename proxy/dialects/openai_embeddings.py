@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.dialects.base import Json, Reading
 from proxy.dialects.openai_chat import read_message, read_parts, role_of
-from proxy.dialects.openai_shape import OpenAIShape, answer_of, read_tokens, request_of, unknown
+from proxy.dialects.openai_shape import OpenAIShape, answer_of, read_tokens, request_of
 from proxy.dialects.values import read_field
 from proxy.errors import RequestError
 
@@ -34,13 +34,13 @@ class OpenAIEmbeddings(OpenAIShape):
             read_message(reading, message, role_of(message, place), place)
         for key in SAID:
             read_field(reading, payload, key, "user")
-        unknown(reading, payload, REQUEST_FIELDS)
+        reading.rest(payload, REQUEST_FIELDS, "user")
         return reading
 
     def read_answer(self, payload: object) -> Reading:
         """Numbers hold no text. Raises BackendBroken."""
         reading, _ = answer_of(payload, "data", "list of embeddings")
-        unknown(reading, reading.payload, ANSWER_FIELDS)
+        reading.rest(reading.payload, ANSWER_FIELDS, "assistant")
         return reading
 
     def refuse(self, payload: Json, message: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.dialects.base import Json, Reading
-from proxy.dialects.openai_shape import OpenAIShape, answer_of, request_of, unknown, uploads
+from proxy.dialects.openai_shape import OpenAIShape, answer_of, read_uploads, request_of
 from proxy.dialects.values import read_field
 from proxy.errors import BackendBroken, RequestError
 
@@ -41,8 +41,8 @@ class OpenAIImages(OpenAIShape):
             reading.skip("image")
             if image.get("revised_prompt") is not None:
                 reading.add(image, "revised_prompt", "assistant", f"data[{index}].revised_prompt")
-            unknown(reading, image, IMAGE_FIELDS)
-        unknown(reading, reading.payload, ANSWER_FIELDS)
+            reading.rest(image, IMAGE_FIELDS, "assistant", f"data[{index}]")
+        reading.rest(reading.payload, ANSWER_FIELDS, "assistant")
         return reading
 
     def refuse(self, payload: Json, message: str) -> None:
@@ -63,8 +63,7 @@ class OpenAIEdits(OpenAIImages):
         reading.payload = asked
         if asked.get("stream") not in (None, "", "false", "False"):
             raise RequestError(STREAMED, param="stream")
-        for _ in uploads(asked):
-            reading.skip("image")
+        read_uploads(reading, asked, "image")
         read_prompt(reading)
         return reading
 
@@ -76,4 +75,4 @@ def read_prompt(reading: Reading) -> None:
         raise RequestError("prompt must be text", param="prompt")
     for key in SAID:
         read_field(reading, payload, key, "user")
-    unknown(reading, payload, REQUEST_FIELDS)
+    reading.rest(payload, REQUEST_FIELDS, "user")

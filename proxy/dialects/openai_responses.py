@@ -18,7 +18,7 @@ from proxy.dialects.openai_responses_object import (
     repeats,
 )
 from proxy.dialects.openai_responses_stream import ResponsesStream
-from proxy.dialects.openai_shape import OpenAIShape, request_of, unknown
+from proxy.dialects.openai_shape import OpenAIShape, request_of
 from proxy.dialects.values import read_field, read_values
 from proxy.errors import RequestError
 
@@ -50,7 +50,7 @@ class OpenAIResponses(OpenAIShape):
             read_field(reading, payload, key, "user")
         for key in CHOSEN:
             read_field(reading, payload, key, "system")
-        unknown(reading, payload, REQUEST_FIELDS)
+        reading.rest(payload, REQUEST_FIELDS, "user")
         return reading
 
     def read_answer(self, payload: object) -> Reading:

@@ -11,9 +11,10 @@ from proxy.dialects.values import read_values
 from proxy.errors import RequestError
 
 QUIET = frozenset(  # names of things and states, no texts
-    "id type status call_id role approval_request_id server_label fingerprint container_id caller phase execution created_by "
+    "type status role server_label fingerprint container_id caller phase execution created_by "
     "namespace index file_id image_url detail start_index end_index logprobs prompt_cache_breakpoint max_output_length".split()
 )
+NAMES = frozenset(("id", "call_id", "approval_request_id"))
 FIELDS = frozenset(  # that places may name
     "name arguments input output action code outputs result results queries summary content error reason operation tools "
     "command commands text refusal annotations filename title url diff path query transcript pending_safety_checks "
@@ -41,11 +42,13 @@ def read_item(reading: Reading, item: Any, place: str) -> None:
         read_said(reading, item, place)
         return
     role = role_of(kind)
-    for number, (key, each) in enumerate(item.items()):
+    for number, (key, each) in enumerate(list(item.items())):
         if key in QUIET or each is None or isinstance(each, bool):
             continue
         where = f"{place}.{key}" if key in FIELDS else f"{place}[{number}]"
-        if key == "result" and kind == "image_generation_call":
+        if key in NAMES:
+            reading.name(item, key, role, where)
+        elif key == "result" and kind == "image_generation_call":
             reading.skip("image")
         elif key == "results":
             read_values(reading, each if isinstance(each, list | dict) else [each], "document", where)
@@ -59,13 +62,15 @@ def read_said(reading: Reading, item: Json, place: str) -> None:
     role = ROLES.get(name) if isinstance(name, str) else None
     if role is None:
         raise RequestError("role must be one of " + ", ".join(ROLES), param=f"{place}.role")
-    for key, each in item.items():
+    for key, each in list(item.items()):
         if key == "content":
             if not isinstance(each, str | list) and each is not None:
                 raise RequestError("content must be text or a list of parts", param=f"{place}.content")
             read_field(reading, item, key, role, f"{place}.content")
+        elif key in NAMES:
+            reading.name(item, key, role, f"{place}.{key}")
         elif key not in QUIET:
-            reading.pass_over(each)
+            reading.look(item, key, role, f"{place}.other")
 
 
 def role_of(kind: object) -> Role:
@@ -110,22 +115,24 @@ def read_part(reading: Reading, parts: list[Any], index: int, part: Any, role: R
         return
     if kind in ("summary_text", "reasoning_text"):
         role = "reasoning"
-    for key, each in part.items():
+    for key, each in list(part.items()):
         if key in ("text", "refusal", "filename", "transcript") and isinstance(each, str):
             reading.add(part, key, role, f"{place}.{key}")
         elif key == "annotations" and isinstance(each, list):
             read_citations(reading, each, role, f"{place}.annotations")
         elif key not in QUIET and kind in TEXTS:
-            reading.pass_over(each)
+            reading.look(part, key, role, f"{place}.other")
 
 
 def read_fields(reading: Reading, part: Json, role: Role, place: str) -> None:
     """All texts of an object that is none of the known parts: the output of a shell, the logs of an interpreter."""
-    for number, (key, each) in enumerate(part.items()):
+    for number, (key, each) in enumerate(list(part.items())):
         if key in QUIET or each is None or isinstance(each, bool):
             continue
         where = f"{place}.{key}" if key in FIELDS else f"{place}[{number}]"
-        if isinstance(each, dict | list):
+        if key in NAMES:
+            reading.name(part, key, role, where)
+        elif isinstance(each, dict | list):
             read_values(reading, each, role, where)
         else:
             reading.add(part, key, role, where)
@@ -135,10 +142,10 @@ def read_citations(reading: Reading, listed: list[Any], role: Role, place: str) 
     """What a text cites."""
     for index, each in enumerate(listed):
         if not isinstance(each, dict):
-            reading.pass_over(each)
+            reading.look(listed, index, role, f"{place}[{index}]")
             continue
-        for key, value in each.items():
+        for key, value in list(each.items()):
             if key in CITED and isinstance(value, str):
                 reading.add(each, key, role, f"{place}[{index}].{key}")
             elif key not in QUIET and key not in ("container_id", "file_id"):
-                reading.pass_over(value)
+                reading.look(each, key, role, f"{place}[{index}].other")

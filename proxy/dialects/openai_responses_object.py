@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.dialects.base import Json, Reading, Repeat
 from proxy.dialects.openai_responses_items import read_item
-from proxy.dialects.openai_shape import answer_of, unknown
+from proxy.dialects.openai_shape import answer_of
 from proxy.errors import BackendBroken, RequestError
 
 SAID = ("metadata", "user", "safety_identifier", "prompt_cache_key", "stop", "previous_input_messages")  # the last two are vLLM's
@@ -37,7 +37,7 @@ def read_response(payload: object) -> Reading:
         reading.add(failure, "message", "assistant", "error.message")
     if payload.get("output_text") is not None:
         reading.add(payload, "output_text", "assistant", "output_text")
-    unknown(reading, payload, ANSWER_FIELDS)
+    reading.rest(payload, ANSWER_FIELDS, "assistant")
     return reading
 
 

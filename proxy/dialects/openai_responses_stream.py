@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from proxy.core import Form, Role
-from proxy.dialects.base import Delta, Event, Json, Reading, Repeat, Slot, has_text, named
-from proxy.dialects.openai_chunk import number
+from proxy.dialects.base import GIVEN, Delta, Event, Json, Reading, Repeat, Slot, has_text, named
+from proxy.dialects.openai_chunk import look, number
 from proxy.dialects.openai_responses_items import read_citations, read_item, read_part
 from proxy.dialects.openai_responses_object import ANSWER_FIELDS, identities, incomplete, part, read_response, refusal, repeats
-from proxy.dialects.openai_shape import unknown
 from proxy.errors import BackendBroken, RequestError
 
 RESPONSE = "response"  # the group that ends with the last event
@@ -78,7 +77,7 @@ class ResponsesStream:
         self.response: Json = {}  # as it last went out
         self.items: dict[int, Json] = {}  # as they last went out
         self.done: set[int] = set()  # those of them that were done
-        self.like: dict[Hashable, Json] = {}  # an event with a piece of each text, without it
+        self.like: dict[Hashable, Json] = {}  # the last event with a piece of each text
         self.ids: Sequence[str] = ()
 
     def read_event(self, payload: object) -> Event:
@@ -102,7 +101,20 @@ class ResponsesStream:
             raise BackendBroken(f"the backend's stream has an event that is none of this API: {error}") from None
         if kind in BEGINS or kind in ENDS:
             return self.whole(payload, ends=kind in ENDS)
+        if step == "delta" and kind != SOUND and isinstance(payload.get("delta"), str):
+            return self.strange(payload, name)
         return other(payload, kind)
+
+    def strange(self, payload: Json, name: str) -> Event:
+        """A piece of a text that nobody knows: those of one name and place belong to one text."""
+        channel = (name, *(number(payload.get(key), 0) for key in INDEXES))
+        event = Event(payload, groups=[channel])
+        self.like[channel] = payload
+        if payload["delta"]:
+            place = place_of(payload, "other")
+            event.deltas.append(Delta(channel, Slot(payload, "delta"), payload["delta"], "assistant", place))
+        notice(event, payload, ("delta",))
+        return event
 
     def piece(self, payload: Json, piece: Piece, step: str) -> Event:
         """A piece of a text, or the event that says it is done and repeats it."""
@@ -110,8 +122,7 @@ class ResponsesStream:
         event = Event(payload, groups=[place])
         if step == "delta":
             keys = ("delta",)
-            kept = {key: each for key, each in payload.items() if key not in ("delta", "logprobs", "obfuscation")}
-            self.like[place] = kept | ({"logprobs": []} if "logprobs" in payload else {})
+            self.like[place] = payload
         else:
             keys, event.ending, event.other = (place.rpartition(".")[2],), [place], True
         for key in (*keys, *(("name",) if step == "done" else ())):
@@ -157,7 +168,7 @@ class ResponsesStream:
         event.groups, event.ending, event.final = [RESPONSE], ([RESPONSE] if ends else []), ends
         if ends:
             beside = Reading()
-            unknown(beside, reading.payload, ANSWER_FIELDS)
+            beside.rest(reading.payload, ANSWER_FIELDS, "assistant")
             counted = beside.not_inspected if self.done else reading.not_inspected  # items that were done have been counted
             event.not_inspected += [reason for reason, count in counted.items() for _ in range(count)]
         event.repeats += repeats(reading.payload)
@@ -183,7 +194,12 @@ class ResponsesStream:
 
     def remainder(self, like: Json, texts: Iterable[tuple[Hashable, str]]) -> list[Json]:  # noqa: ARG002 - each text has its own
         """One event for each text that still has something to show."""
-        return [{**self.like[channel], "delta": text} for channel, text in texts]
+        return [
+            {key: each for key, each in self.like[channel].items() if key != "obfuscation"}
+            | ({"logprobs": []} if "logprobs" in self.like[channel] else {})
+            | {"delta": text}
+            for channel, text in texts
+        ]
 
     def write(self, payload: Json) -> bytes:
         """An event, with its number in the order in which it goes out."""
@@ -260,11 +276,13 @@ def parts_of(item: object) -> list[object]:
 
 
 def notice(event: Event, payload: Json, known: Iterable[str]) -> None:
-    """Fields that are not known pass with the event, and are counted when there is text in them."""
+    """Fields that are not known pass with the event; each text in them is one by itself, and so is an id that is a text."""
+    item = payload.get("item_id")
+    if isinstance(item, str) and not GIVEN.fullmatch(item):
+        look(event, payload, "item_id", place="item_id")
     for key in payload.keys() - KNOWN - set(known):
         if has_text(payload[key]):
-            event.other = True
-            event.not_inspected.append("unknown_field")
+            look(event, payload, key)
 
 
 def other(payload: Json, kind: str) -> Event:
@@ -282,6 +300,6 @@ def other(payload: Json, kind: str) -> Event:
         read_citations(reading, [payload.get("annotation")], "assistant", place)
         pairs = zip(reading.segments, reading.slots, strict=True)
         event.deltas = [Delta(s.place, slot, s.text, s.role, s.place, once=True) for s, slot in pairs]
-    elif has_text({key: each for key, each in payload.items() if key not in KNOWN}):
-        event.not_inspected.append("unknown_event")
+    else:
+        notice(event, payload, ())
     return event

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from proxy.core import Role, Segment
-from proxy.dialects.base import Dialect, Event, Json, Reading, Repeat, Upload
+from proxy.dialects.base import Dialect, Event, Json, Reading, Repeat, Slot, Upload
 from proxy.dialects.values import asks_for_json, read_values
 from proxy.errors import BackendBroken, RequestError
 
@@ -85,13 +86,6 @@ def answer_of(payload: object, lists: str, what: str) -> tuple[Reading, list[Any
     return Reading(payload=payload), listed
 
 
-def unknown(reading: Reading, holder: Json, known: frozenset[str]) -> None:
-    """Fields that are not known are relayed, and counted when there is text in them."""
-    if not known.issuperset(holder):
-        for key in holder.keys() - known:
-            reading.pass_over(holder[key])
-
-
 def read_tokens(reading: Reading, listed: list[Any], place: str) -> None:
     """Of a list of texts, the tokens among them, or lists of them: nobody can read those without the model's own tokenizer.
 
@@ -157,6 +151,27 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def uploads(payload: Json) -> list[Upload]:
-    """The files of a form."""
-    return [each for value in payload.values() for each in listed(value) if isinstance(each, Upload)]
+def read_uploads(reading: Reading, payload: Json, reason: str) -> None:
+    """The files of a form: no check can read them, but what they are named."""
+    for key, value in payload.items():
+        slots = [UploadSlot(value, i) for i in range(len(value))] if isinstance(value, list) else [UploadSlot(payload, key)]
+        for slot in slots:
+            upload = slot.holder[slot.key]
+            if isinstance(upload, Upload):
+                reading.skip(reason)
+                if upload.name:
+                    reading.take(Segment(upload.name, "user", "file"), slot)
+
+
+@dataclass(slots=True)
+class UploadSlot(Slot):
+    """Where a text stands as the name of a file."""
+
+    @property
+    def text(self) -> Any:
+        """The name."""
+        return self.holder[self.key].name
+
+    def write(self, text: str | None) -> None:
+        """Give the file another name."""
+        self.holder[self.key] = replace(self.holder[self.key], name=text or "")

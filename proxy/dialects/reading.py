@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,12 @@ HIDDEN = {  # what is said of a text that cannot be read, by the reason that it 
     "embeddings": "embeddings cannot be read here, and so not be checked; send the text itself",
 }
 CALLS = frozenset("tool_calls tool_call_id function_call function_response functionCall functionResponse call_id".split())
+GIVEN = re.compile(  # the ids that servers and SDKs make up: a prefix of theirs, a UUID, a digest, or too short to say much
+    r"(?!.*\d{12})(?:(?:call|toolu|srvtoolu|mcptoolu|fc|fco|ctc|ctco|msg|rs|resp|item|ws|fs|ci|cu|cuo|ig|mcp|mcpr|mcpl|lsh|sh|apc|cmp|"
+    r"chatcmpl|tool|functions|function-call|file|container|cntr|audio|adk)[-_.:][\w.:-]{1,80}|"
+    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}|\w{1,8})",
+    re.ASCII,
+)
 WORD = re.compile(r"[A-Za-z_$-]*")  # what is a name and nothing else
 
 
@@ -133,6 +140,36 @@ class Reading:
     def segment(self, text: str, role: Role, place: str, form: Form = "text") -> Segment:
         """A text as it is said in the message that is read now."""
         return Segment(text, role, place, form, self.turn >= 0, self.age)
+
+    def name(self, holder: Any, key: Any, role: Role, place: str) -> None:
+        """What names a thing: an id that a machine has made up is passed over, anything else is a text."""
+        if not isinstance(holder[key], str) or not GIVEN.fullmatch(holder[key]):
+            self.add(holder, key, role, place)
+
+    def look(self, holder: Any, key: Any, role: Role, place: str, depth: int = DEPTH) -> None:
+        """A value that nobody knows: every text in it is one to inspect by itself, names of fields among them.
+
+        Numbers stay what they are. Raises RequestError when there are too many.
+        """
+        value = holder[key]
+        if isinstance(value, str):
+            self.add(holder, key, role, place)
+        elif isinstance(value, dict | list) and depth == 0:
+            self.pass_over(value)
+        elif isinstance(value, dict | list):
+            for number, each in enumerate(list(value) if isinstance(value, dict) else range(len(value))):
+                where = f"{place}[{number}]"
+                self.look(value, each, role, where, depth - 1)
+                if isinstance(value, dict):
+                    self.add_key(value, each, role, where)
+
+    def rest(self, holder: Json, known: AbstractSet[str], role: Role, place: str = "") -> None:
+        """The fields of an object that are not among the known ones: they are relayed, and their texts inspected."""
+        if known >= holder.keys():
+            return
+        for number, key in enumerate(list(holder)):
+            if key not in known:
+                self.look(holder, key, role, f"{place}.other[{number}]".removeprefix("."))
 
     def take(self, segment: Segment, slot: Slot) -> None:
         """A text to inspect. Raises RequestError when there are too many."""

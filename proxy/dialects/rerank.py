@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.core import Role
 from proxy.dialects.base import Json, Reading
-from proxy.dialects.openai_shape import OpenAIShape, answer_of, request_of, unknown
+from proxy.dialects.openai_shape import OpenAIShape, answer_of, request_of
 from proxy.dialects.values import read_values
 from proxy.errors import BackendBroken, RequestError
 
@@ -34,7 +34,7 @@ class Rerank(OpenAIShape):
         for key in ("instruction", "user", "rank_fields"):
             if payload.get(key) is not None:
                 read_item(reading, payload, key, "user", key)
-        unknown(reading, payload, REQUEST_FIELDS)
+        reading.rest(payload, REQUEST_FIELDS, "user")
         return reading
 
     def read_answer(self, payload: object) -> Reading:
@@ -45,8 +45,8 @@ class Rerank(OpenAIShape):
                 raise BackendBroken("the backend's answer has a result that is no object")
             if result.get("document") is not None:
                 read_document(reading, result, f"results[{index}].document")
-            unknown(reading, result, RESULT_FIELDS)
-        unknown(reading, reading.payload, ANSWER_FIELDS)
+            reading.rest(result, RESULT_FIELDS, "assistant", f"results[{index}]")
+        reading.rest(reading.payload, ANSWER_FIELDS, "assistant")
         return reading
 
     def refuse(self, payload: Json, message: str) -> None:

@@ -233,19 +233,40 @@ def test_texts_in_other_places_of_a_stream_are_read() -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        {"type": "ping", "x": "words"},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}, "x": "words"},
-        {"type": "content_block_stop", "index": 0, "content_block": {"type": "text", "text": "words"}},
-        {"type": "message_start", "message": message([], x="words")},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "x": "words"}, "usage": {"output_tokens": 9}},
-        {"type": "message_stop", "message": message([{"type": "text", "text": "words"}])},
+        {"type": "ping", "x": CARD},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}, "x": CARD},
+        {"type": "content_block_stop", "index": 0, "content_block": {"type": "text", "text": CARD}},
+        {"type": "message_start", "message": message([], x=CARD)},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "x": CARD}, "usage": {"output_tokens": 9}},
+        {"type": "message_stop", "message": message([{"type": "text", "text": CARD}])},
     ],
     ids=lambda event: str(event["type"]),
 )
-def test_text_in_a_field_that_nobody_knows_is_counted(event: Event) -> None:
+def test_text_in_a_field_that_nobody_knows_is_inspected(event: Event) -> None:
     """Of whatever event, also of one that closes something and repeats it."""
-    _, guarded, _ = run(guard(REDACT), [named(event)])
-    assert guarded.not_inspected == {"unknown_event" if event["type"] == "ping" else "unknown_field": 1}
+    out, guarded, _ = run(guard(REDACT), [named(event)])
+    assert b"4111" not in out
+    assert b"<CREDIT_CARD>" in out
+    assert guarded.not_inspected == {}
+
+
+def test_pieces_of_a_kind_that_nobody_knows_are_one_text() -> None:
+    """A card number in two of them is replaced as in one; held-back text goes out in pieces of that kind."""
+    novel = [{"type": "novel_delta", "novel": piece} for piece in ("pay 4111 1111 ", "1111 1111", " and 41")]
+    events: list[Event] = [
+        {"type": "message_start", "message": message([])},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "novel", "novel": ""}},
+        *({"type": "content_block_delta", "index": 0, "delta": delta} for delta in novel),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}},
+        {"type": "message_stop"},
+    ]
+    out, guarded, _ = run(guard(REDACT), [b"".join(map(named, events))])
+    shown = [orjson.loads(line[6:]) for line in out.split(b"\n") if line.startswith(b"data: ")]
+    deltas = [each["delta"] for each in shown if each["type"] == "content_block_delta"]
+    assert "".join(delta["novel"] for delta in deltas) == "pay <CREDIT_CARD> and 41"
+    assert {delta["type"] for delta in deltas} == {"novel_delta"}
+    assert guarded.not_inspected == {}
 
 
 def test_an_error_within_a_stream_is_the_last_event_and_is_guarded() -> None:

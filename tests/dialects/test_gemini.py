@@ -97,8 +97,6 @@ def test_a_text_in_an_answer_is_read_at_its_place(place: str) -> None:
         (asked({"inline_data": {"mime_type": "audio/mp3", "data": "AAAA"}}), {"audio": 1}, set()),
         (asked({"fileData": {"fileUri": "u"}}, {"fileData": {"mimeType": "video/mp4"}}), {"file": 1, "video": 1}, set()),
         (asked({"text": "a", "thoughtSignature": "AAAA"}), {"encrypted": 1}, set()),
-        (asked({"text": "a", "note": PLANT}), {"unknown_field": 1}, set()),
-        (asked(HI, x=PLANT), {"unknown_field": 1}, set()),
         (asked(HI, cachedContent="cachedContents/1"), {"previous_turns": 1}, {"cachedContent"}),
         (asked(HI, safetySettings=[{"category": "X", "threshold": "Y"}]), {}, set()),
     ],
@@ -170,11 +168,20 @@ def streamed(content: Any) -> tuple[bytes, GuardedStream]:
 
 
 def test_what_a_part_of_a_stream_holds_beside_its_text_is_read() -> None:
-    """A call in a part with a text, also an empty one."""
-    out, guarded = streamed({"parts": [{"text": "", "functionCall": {"name": CARD, "args": {"to": CARD}}}], "x": "words"})
+    """A call in a part with a text, also an empty one; and what nobody knows."""
+    out, guarded = streamed({"parts": [{"text": "", "functionCall": {"name": CARD, "args": {"to": CARD}}}], "x": CARD})
     assert b"4111" not in out
-    assert out.count(b"<CREDIT_CARD>") == 2
-    assert guarded.not_inspected == {"unknown_field": 1}
+    assert out.count(b"<CREDIT_CARD>") == 3
+    assert guarded.not_inspected == {}
+
+
+@pytest.mark.parametrize("payload", [asked({"text": "a", "note": PLANT}), asked(HI, x=PLANT), asked(HI, x={"y": [PLANT]})])
+def test_a_text_where_nobody_expects_one_is_inspected(payload: dict[str, Any]) -> None:
+    """It is relayed, and what a rule replaces in it is replaced."""
+    reading = GEMINI.read(payload)
+    reading.write({index: "gone" for index, segment in enumerate(reading.segments) if segment.text == PLANT})
+    assert PLANT not in str(payload)
+    assert reading.not_inspected == {}
 
 
 @pytest.mark.parametrize("content", [CARD, [CARD], {"parts": {"text": CARD}}, {"parts": CARD}], ids=range(4))

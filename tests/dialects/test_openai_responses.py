@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from proxy.dialects import OpenAIResponses
 from proxy.errors import BackendBroken, RequestError
+from proxy.streaming import GuardedStream
 from tests.dialects.places import PLANT, check_place
+from tests.world import CARD, REDACT, event, guard
 
 RESPONSES = OpenAIResponses()
 
@@ -128,7 +131,6 @@ def test_a_text_in_a_response_is_read_at_its_place(place: str) -> None:
             {"image": 1},
         ),
         (item(type="image_generation_call", id="i", result="AAAA"), set(), {"image": 1}),
-        ({"input": "a", "x": PLANT}, set(), {"unknown_field": 1}),
     ],
 )
 def test_what_cannot_be_read_is_counted_and_what_the_backend_alone_has_is_hidden(
@@ -203,3 +205,26 @@ def test_what_repeats_the_whole_answer_goes_when_it_changes() -> None:
     assert payload["output_messages"]
     assert RESPONSES.redacted(payload, reading.segments) == ["tokens"]
     assert payload["output_messages"] is None
+
+
+def test_events_that_nobody_knows_are_inspected_and_their_pieces_are_one_text() -> None:
+    """A card number in two of them is replaced; held-back text goes out in an event of that name; ids that are texts, too."""
+    kind = "response.novel_thing"
+    pieces = ("pay 4111 1111 ", "1111 1111", " and 41")
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {"id": "resp_1", "object": "response", "status": "in_progress", "output": []}},
+        *({"type": f"{kind}.delta", "output_index": 0, "item_id": f"item {CARD}", "delta": piece} for piece in pieces),
+        {"type": f"{kind}.done", "output_index": 0, "novel": {"x": f"pay {CARD}"}},
+        {"type": "response.completed", "response": {"id": "resp_1", "object": "response", "status": "completed", "output": []}},
+    ]
+    guarded = GuardedStream(RESPONSES, guard(REDACT).growing())
+    out = b"".join(guarded.feed(event(each)) for each in events) + guarded.finish()
+    shown = [orjson.loads(line[6:]) for line in out.split(b"\n") if line.startswith(b"data: ")]
+    assert b"4111" not in out.replace(b" and 41", b"")
+    assert "".join(each["delta"] for each in shown if each["type"] == f"{kind}.delta") == "pay <CREDIT_CARD> and 41"
+    assert {each["item_id"] for each in shown if "item_id" in each} == {"item <CREDIT_CARD>"}
+    [done] = [each for each in shown if each["type"] == f"{kind}.done"]
+    assert done["novel"] == {"x": "pay <CREDIT_CARD>"}
+    assert [each["sequence_number"] for each in shown] == list(range(len(shown)))
+    assert guarded.not_inspected == {}
+    assert guarded.trouble is None
