@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -27,14 +27,16 @@ from proxy.draining import AGAIN, MESSAGE, STILL, Draining
 from proxy.engine import Engine, Guard, Reloader, Verdict, look
 from proxy.errors import RequestError, VaultError
 from proxy.gateway import KEYS, Endpoint, Gateway, Receive, Scope, Send, conversation_id, parsed, request_id_of
-from proxy.guarding import Guarding
+from proxy.gateway.traced import decided
+from proxy.guarding import Guarding, begin
 from proxy.metrics import Metrics
 from proxy.outside import Outside
 from proxy.settings import Settings
-from proxy.traces import Traces
+from proxy.traces import Traces, step
 from proxy.vault import conversations
 
 TOO_LATE = 2**20  # bytes of a request that is refused unread
+Page = Callable[[Request], Awaitable[Response]]
 CATEGORIES = tuple(category for kind in CATALOGUE.values() for category in kind.categories)
 
 
@@ -70,8 +72,8 @@ def create_app(
             *(Route(path, endpoint, methods=[endpoint.dialect.method]) for path, endpoint in endpoints.items()),
             Route("/v1/models", pages.models),
             Route("/v1/models/{model:path}", pages.model),
-            Route("/v1/check", pages.check, methods=["POST"]),
-            Route("/v1/moderations", pages.moderations, methods=["POST"]),
+            Route("/v1/check", pages.traced(pages.check), methods=["POST"]),
+            Route("/v1/moderations", pages.traced(pages.moderations), methods=["POST"]),
             *Guarding(gateway, pages.body, pages.principal).routes(),
             Route("/v1/vault/{conversation:path}", pages.forget, methods=["DELETE"]),
             Route("/openapi.json", pages.openapi),
@@ -187,6 +189,21 @@ class Pages:
         model = model if isinstance(model, str) and model in self.gateway.pools else next(iter(self.gateway.pools))
         return self.gateway.engine.guard(self.principal(request).team, model)
 
+    def traced(self, page: Page) -> Page:
+        """The page, as a call that may be traced."""
+
+        async def answer(request: Request) -> Response:
+            request_id = request_id_of(request.headers.get("x-request-id", "").encode())
+            with begin(self.gateway.traces, request, request_id) as span:
+                try:
+                    response = await page(request)
+                except RequestError as error:
+                    response = await refuse_request(request, error)
+                span.note({"http.response.status_code": response.status_code})
+            return response
+
+        return answer
+
     async def check(self, request: Request) -> Response:
         """`POST /v1/check`: all findings and the decision for each text."""
         team = self.principal(request).team
@@ -228,7 +245,10 @@ class Pages:
         verdicts = []
         for item in items:
             await asyncio.sleep(0)
-            verdicts.append(await direct.judged(guard, item))
+            with step(f"guard {item.direction}") as span:
+                verdicts.append(await direct.judged(guard, item))
+                if span.traced:
+                    decided(span, verdicts[-1].decision)
             self.gateway.metrics.decided(verdicts[-1].decision, team, self.gateway.engine.policies.revision)
         return verdicts
 

@@ -40,6 +40,7 @@ class Asked:
     tools: int = 0
     model: str = ""
     not_inspected: Mapping[str, int] = field(default_factory=dict)
+    before: Sequence[Segment] = ()  # of a completion: what it answers, where that is said
 
 
 def read_litellm(payload: Mapping[str, Any]) -> Asked:
@@ -58,7 +59,8 @@ def read_litellm(payload: Mapping[str, Any]) -> Asked:
     images = payload.get("images")
     skipped = {"image": len(images)} if isinstance(images, list) and images else {}
     model = payload.get("model")
-    return Asked(direction, segments, len(texts), len(tools), model if isinstance(model, str) else "", skipped)
+    before = spoken_before(payload) if direction == "completion" else ()
+    return Asked(direction, segments, len(texts), len(tools), model if isinstance(model, str) else "", skipped, before)
 
 
 def told(payload: Mapping[str, Any], texts: Sequence[str]) -> Sequence[str]:
@@ -66,6 +68,18 @@ def told(payload: Mapping[str, Any], texts: Sequence[str]) -> Sequence[str]:
     messages = payload.get("structured_messages")
     said = [pair for message in messages for pair in spoken(message)] if isinstance(messages, list) else []
     return [role for role, _ in said] if [text for _, text in said] == list(texts) else ["user"] * len(texts)
+
+
+def spoken_before(payload: Mapping[str, Any]) -> list[Segment]:
+    """The messages that an answer answers, where a request names them."""
+    messages = payload.get("structured_messages")
+    messages = messages if isinstance(messages, list) else []
+    ages = range(len(messages) - 1, -1, -1)
+    return [
+        Segment(text, role, turn=True, age=age)
+        for age, message in zip(ages, messages, strict=True)
+        for role, text in spoken(message)
+    ]
 
 
 def spoken(message: object) -> Iterator[tuple[Role, str]]:
@@ -104,7 +118,7 @@ def write_litellm(asked: Asked, verdict: Verdict) -> dict[str, Any]:
     decision, changes = verdict.decision, verdict.texts
     if decision.action == Action.BLOCK:
         return {"action": "BLOCKED", "blocked_reason": decision.message or f"refused by the rule {decision.rule}"}
-    if decision.action != Action.REDACT or not changes:
+    if not changes:
         return {"action": "NONE"}
     if max(changes) >= asked.texts + asked.tools:
         return {"action": "BLOCKED", "blocked_reason": UNCHANGEABLE}
@@ -143,7 +157,9 @@ def read_generation(payload: Mapping[str, Any]) -> Asked:
     text = payload.get("generated_text")
     if not isinstance(text, str):
         raise RequestError("expected a text", param="generated_text", status=422)
-    return Asked("completion", [Segment(text, "assistant", "generated_text")], 1)
+    prompt = payload.get("prompt")
+    before = [Segment(prompt, "user")] if isinstance(prompt, str) else []
+    return Asked("completion", [Segment(text, "assistant", "generated_text")], 1, before=before)
 
 
 def write_detections(asked: Asked, verdict: Verdict, *, spans: bool) -> list[dict[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -14,13 +15,24 @@ from starlette.routing import Route
 
 from proxy import foreign
 from proxy.audit import Record
-from proxy.core import Action, Principal
+from proxy.core import CALLED, Action, Principal
 from proxy.engine import Verdict
 from proxy.errors import AccessError, RequestError
 from proxy.foreign import Asked
-from proxy.gateway import Gateway, request_id_of
+from proxy.gateway import HEADER, Gateway, conversation_id, request_id_of
+from proxy.gateway.traced import decided, served
+from proxy.operators import Conversation
+from proxy.traces import Step, Traces, step
 
 Body = Callable[[Request], Awaitable[dict[str, Any]]]
+Answerer = Callable[[dict[str, Any], "Question"], Awaitable[object]]
+
+
+def begin(traces: Traces, request: Request, request_id: str, more: Mapping[str, str] = MappingProxyType({})) -> Step:
+    """The trace of a request that is no dialect's call; its step is for the caller of this to enter."""
+    parent, state = (request.headers.get(name, "").encode("latin-1") for name in ("traceparent", "tracestate"))
+    about = {"http.request.method": request.method, "http.route": request.url.path, **more}
+    return traces.begin(request_id, parent, state, f"{request.method} {request.url.path}", about).step
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +88,24 @@ class Guarding:
 
         return await self.answered(request, "fms", answer)
 
-    async def answered(
-        self, request: Request, dialect: str, answer: Callable[[dict[str, Any], Question], Awaitable[object]]
-    ) -> Response:
-        """The answer to one request, and its record."""
+    async def answered(self, request: Request, dialect: str, answer: Answerer) -> Response:
+        """The answer to one request, its record and its trace."""
         record = Record(request_id_of(request.headers.get("x-request-id", "").encode()), dialect)
-        begun, status = time.perf_counter(), 500
+        with begin(self.gateway.traces, request, record.request_id, {"parapet.dialect": dialect}) as span:
+            record.trace_id = CALLED.get().trace_id
+            try:
+                return await self.recorded(request, record, answer)
+            finally:
+                if span.traced:
+                    served(span, record)
+
+    async def recorded(self, request: Request, record: Record, answer: Answerer) -> Response:
+        """The answer, and its record."""
+        begun, status, dialect = time.perf_counter(), 500, record.dialect
         try:
             record.principal = self.principal(request)
-            told = await answer(await self.body(request), Question(self, record))
+            question = Question(self, record, self.conversation(request, record.principal))
+            told = await answer(await self.body(request), question)
             record.outcome = record.outcome if record.outcome.startswith("blocked") else "served"
             status, body = 200, orjson.dumps(told)
         except RequestError as error:
@@ -95,6 +116,13 @@ class Guarding:
             self.gateway.metrics.called(dialect, record.model, record.outcome)
             self.gateway.trail.write(record)
         return Response(body, status, {"x-request-id": record.request_id}, media_type="application/json")
+
+    def conversation(self, request: Request, principal: Principal) -> Conversation | None:
+        """The conversation that a header names: names that an earlier call of it gave are put back. Raises RequestError."""
+        given = request.headers.get(HEADER.decode())
+        if given is None:
+            return None
+        return self.gateway.engine.conversations.of(principal, conversation_id(given), "header")
 
     def count(self, texts: int) -> None:
         """Raises RequestError for more texts than a request may have."""
@@ -109,6 +137,7 @@ class Question:
 
     pages: Guarding
     record: Record
+    about: Conversation | None = None  # that it belongs to, where that is known
 
     async def judged(self, asked: Asked) -> Verdict:
         """The decision, counted as those of calls are."""
@@ -118,7 +147,14 @@ class Question:
         guard = gateway.engine.guard(record.principal.team, record.model or next(iter(gateway.pools)))
         record.revision = gateway.engine.policies.revision
         begun = time.perf_counter()
-        verdict = await guard.judge(asked.direction, asked.segments)
+        about = self.about or gateway.engine.conversations.of(record.principal, "", "", stored=False)
+        about.asked = guard.asked(asked.before)
+        if asked.direction == "completion":
+            await about.open()
+        with step(f"guard {asked.direction}") as span:
+            verdict = await guard.judge(asked.direction, asked.segments, about)
+            if span.traced:
+                decided(span, verdict.decision)
         record.guard_seconds += time.perf_counter() - begun
         gateway.metrics.decided(verdict.decision, record.principal.team, record.revision)
         for reason, count in (*asked.not_inspected.items(), *verdict.not_inspected.items()):

@@ -12,7 +12,7 @@ import pytest
 from proxy.foreign import CHAT, CHAT_BEFORE, CONTENTS, GENERATION, LITELLM
 from proxy.settings import Key
 from tests.checks.stand import ran
-from tests.world import BLOCK, CARD, IBAN, MARKER, REDACT, WATCH, World, world
+from tests.world import BLOCK, CARD, IBAN, KEY, MAIL, MARKER, REDACT, WATCH, World, world
 
 
 async def asked(proxy: World, path: str, **payload: Any) -> httpx.Response:
@@ -79,6 +79,36 @@ async def test_the_orchestrator_gets_what_rules_matched_content_by_content(tmp_p
             assert [found["detection"] for found in told.json()] == ["CREDIT_CARD"]
         assert CARD not in proxy.record.read_text()
         assert (await proxy.client.get("/health")).status_code == 200
+
+
+NAMES = """
+policy: names
+rules:
+  - {id: mail, check: pii, with: {entities: [EMAIL_ADDRESS]}, action: redact, as: pseudonym}
+"""
+
+
+@ran
+async def test_names_of_a_conversation_come_back_to_whoever_names_it(tmp_path: Path) -> None:
+    """With the header of a conversation and a vault; without it, and for another conversation, they stay names."""
+    given: dict[str, Any] = {"redaction_key_env": "NAMES_KEY", "secrets": {"NAMES_KEY": KEY}, "vault": "memory"}
+    async with world(tmp_path, NAMES, **given) as proxy:
+
+        async def ask(side: str, text: str, conversation: str | None) -> Any:
+            headers = {"x-parapet-conversation": conversation} if conversation else {}
+            payload = {"input_type": side, "texts": [text], "request_data": {}}
+            return (await proxy.client.post(LITELLM, json=payload, headers=headers)).json()
+
+        [told] = (await ask("request", f"write to {MAIL}", "a"))["texts"]
+        assert MAIL not in told
+        name = told.removeprefix("write to ")
+        assert await ask("response", f"I wrote to {name}", "a") == {
+            "action": "GUARDRAIL_INTERVENED",
+            "texts": [f"I wrote to {MAIL}"],
+        }
+        for conversation in ("b", None):
+            assert await ask("response", f"I wrote to {name}", conversation) == {"action": "NONE"}
+        assert (await proxy.client.post(LITELLM, json={}, headers={"x-parapet-conversation": "a b"})).status_code == 400
 
 
 @ran

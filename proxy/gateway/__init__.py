@@ -6,6 +6,6 @@ first byte to the record, `exchange` the side of the backend and its answer.
 
 from proxy.gateway.call import Endpoint, Gateway
 from proxy.gateway.caller import KEYS, Receive, Scope, Send, parsed, request_id_of
-from proxy.gateway.conversation import conversation_id
+from proxy.gateway.conversation import HEADER, conversation_id
 
-__all__ = ["KEYS", "Endpoint", "Gateway", "Receive", "Scope", "Send", "conversation_id", "parsed", "request_id_of"]
+__all__ = ["HEADER", "KEYS", "Endpoint", "Gateway", "Receive", "Scope", "Send", "conversation_id", "parsed", "request_id_of"]

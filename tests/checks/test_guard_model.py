@@ -11,6 +11,7 @@ import pytest
 from proxy.checks import catalogue
 from proxy.core import Action
 from proxy.errors import PolicyError
+from proxy.foreign import GENERATION, LITELLM
 from proxy.outside import Outside
 from proxy.policy import parse
 from proxy.settings import OpenAIBackend, Pool, Settings
@@ -128,6 +129,22 @@ async def test_a_call_is_judged_by_a_model_of_another_pool_and_leaves_no_text_be
         assert 'parapet_consultations_total{check="guard_model",result="answered",whom="llama-guard-3:guard"}' in told
         assert MARKER not in told
         assert MARKER not in proxy.record.read_text()
+
+
+@ran
+async def test_other_gateways_say_what_an_answer_answers(stand: Stand, tmp_path: Path) -> None:
+    """The orchestrator its prompt, LiteLLM its messages; the model judges both together."""
+    url = stand.answers(llama)
+    policy = f"policy: p\nrules:\n{rule('llama-guard-3', more=', direction: completion')}\n"
+    async with world(tmp_path, policy, pools={**pool(url), "m": Settings().pools["echo"]}) as proxy:
+        await proxy.client.post(GENERATION, json={"prompt": "what is sharp?", "generated_text": "glass"})
+        messages = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "what is blunt?"}]
+        asked = {"input_type": "response", "texts": ["a spoon"], "structured_messages": messages}
+        await proxy.client.post(LITELLM, json=asked)
+    assert [[turn["content"] for turn in payload["messages"]] for _, payload, _ in stand.seen] == [
+        ["what is sharp?", "glass"],
+        ["what is blunt?", "a spoon"],
+    ]
 
 
 REDACT = "  - {id: told, check: pii, with: {entities: [EMAIL_ADDRESS]}, direction: prompt, action: redact}"

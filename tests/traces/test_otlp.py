@@ -148,6 +148,39 @@ def test_a_streamed_call_has_the_same_steps(tmp_path: Path, receiver: Receiver) 
     assert not any(MARKER.encode() in body for body in receiver.bodies)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/check", {"texts": [f"{CARD} {MARKER}"]}),
+        ("/v1/moderations", {"input": f"{CARD} {MARKER}"}),
+        ("/beta/litellm_basic_guardrail_api", {"input_type": "request", "texts": [f"{CARD} {MARKER}"]}),
+        ("/api/v1/text/contents", {"contents": [f"{CARD} {MARKER}"]}),
+    ],
+)
+def test_a_question_without_a_backend_is_a_trace_too(path: str, body: Any, tmp_path: Path, receiver: Receiver) -> None:
+    """Of whoever asks, with the guard and its checks; a question that cannot be answered is one with its status."""
+
+    async def main() -> None:
+        async with world(tmp_path, REDACT, traces=receiver.url) as parapet:
+            assert (await parapet.client.post(path, json=body, headers=CALLER)).status_code == 200
+            assert (await parapet.client.post(path, json={}, headers=CALLER)).status_code in (400, 422)
+
+    asyncio.run(main())
+    assert {span.trace_id.hex() for span in receiver.spans} == {TRACE}
+    good, bad = [span for span in receiver.spans if span.name == f"POST {path}"]
+    assert good.parent_span_id.hex() == SPAN
+    assert said(good)["http.response.status_code"] == 200
+    assert said(bad)["http.response.status_code"] in (400, 422)
+    assert bad.status.code == Status.STATUS_CODE_UNSET
+    guard = receiver.named("guard prompt")
+    assert guard.parent_span_id == good.span_id
+    assert said(guard)["parapet.action"] == "redact"
+    assert receiver.named("check pii").parent_span_id == guard.span_id
+    assert not any(text.encode() in each for each in receiver.bodies for text in (MARKER, CARD))
+    records = [json.loads(line) for line in (tmp_path / "record.jsonl").read_text().splitlines()]
+    assert {record["trace_id"] for record in records} <= {TRACE}
+
+
 def test_what_fails_is_marked_by_its_kind(tmp_path: Path, receiver: Receiver) -> None:
     """A backend's error is one, with its code; a blocked prompt is none, and has no step for a backend."""
     wrong = answer(orjson.dumps({"error": {"message": MARKER, "code": MARKER}}), "500 Oops")
