@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
-from proxy.backends import translation
+from proxy.backends import bridges, translation
 from proxy.backends.base import Answer, Asked
+from proxy.backends.bridges import Bridge
 from proxy.backends.library import Library, library
 from proxy.errors import BackendBroken, BackendError, BackendTimeout, BackendUnreachable, BackendUnsupported
 from proxy.settings import LiteLLMBackend, Settings
@@ -29,6 +30,14 @@ class Operation:
     piece: Callable[[Any], dict[str, Any]] | None = None  # how a piece of its stream is written, if it streams
 
 
+@dataclass(frozen=True, slots=True)
+class Bridged:
+    """One API that is served by way of chat completions, and what a request of it may hold."""
+
+    bridge: Callable[[dict[str, Any], str], Bridge]
+    fields: frozenset[str]
+
+
 OPERATIONS = {
     "/v1/chat/completions": Operation("acompletion", translation.CHAT, translation.completion, translation.chunk),
     "/v1/completions": Operation(
@@ -36,6 +45,12 @@ OPERATIONS = {
     ),
     "/v1/embeddings": Operation("aembedding", translation.EMBEDDINGS, translation.plain),
     "/v1/rerank": Operation("arerank", translation.RERANK, translation.rerank),
+}
+
+
+BRIDGED: dict[str, Bridged] = {
+    "/v1/messages": Bridged(bridges.Messages, bridges.MESSAGES),
+    "/v1/responses": Bridged(bridges.Responses, bridges.RESPONSES),
 }
 
 
@@ -57,9 +72,13 @@ class LiteLLM:
 
     async def call(self, asked: Asked) -> Answer:
         """Ask the provider. Raises BackendError."""
+        bridged = BRIDGED.get(asked.path)
+        if bridged is not None and asked.method == "POST":
+            return await self.translated(bridged, asked)
         operation = OPERATIONS.get(asked.path)
         if operation is None or asked.method != "POST":
-            raise BackendUnsupported(f"this model is served by way of LiteLLM, which serves {', '.join(OPERATIONS)} alone")
+            known = ", ".join((*OPERATIONS, *BRIDGED))
+            raise BackendUnsupported(f"this model is served by way of LiteLLM, which serves {known} alone")
         sent = translation.fit(asked.payload, operation.fields, drop=self.drop)
         as_base64 = sent.pop("encoding_format", None) == "base64"  # which the SDK asks for and few providers have
         made = await self.patiently(lambda: self.ask(operation, sent), self.settings.first_byte_timeout)
@@ -68,6 +87,20 @@ class LiteLLM:
         if operation.function == "aembedding":
             return Whole(translation.embeddings(made, as_base64=as_base64))
         return Whole(operation.whole(made))
+
+    async def translated(self, bridged: Bridged, asked: Asked) -> Answer:
+        """Ask the provider for a chat completion, and give it the shape that was asked for. Raises BackendError."""
+        sent = translation.fit(asked.payload, bridged.fields, drop=self.drop)
+        operation = OPERATIONS["/v1/chat/completions"]
+
+        async def ask() -> tuple[Bridge, Any, Any]:
+            bridge = bridged.bridge(sent, self.arguments["model"])
+            chat = translation.fit(bridge.request(), operation.fields, drop=self.drop)
+            made = await self.ask(operation, chat)
+            return bridge, made, None if sent.get("stream") is True else bridge.whole(made)
+
+        bridge, made, whole = await self.patiently(ask, self.settings.first_byte_timeout)
+        return BridgedStream(self, bridge, made) if whole is None else Whole(whole)
 
     async def ask(self, operation: Operation, sent: dict[str, Any]) -> Any:
         """LiteLLM's answer, or its stream."""
@@ -124,6 +157,7 @@ class Streamed:
     """An answer that LiteLLM translates piece by piece."""
 
     content_type = "text/event-stream"
+    end = b"data: [DONE]\n\n"
 
     def __init__(self, backend: LiteLLM, write: Callable[[Any], dict[str, Any]], stream: Any) -> None:
         self.backend, self.write, self.stream = backend, write, stream
@@ -149,7 +183,8 @@ class Streamed:
             yield self.written(piece)
             wait, begun = self.backend.settings.idle_timeout, True
         self.ended = True
-        yield b"data: [DONE]\n\n"
+        if self.end:
+            yield self.end
 
     def written(self, piece: Any) -> bytes:
         """A piece as an event. Raises BackendBroken for an end that LiteLLM made up because the provider's stream broke off."""
@@ -178,6 +213,35 @@ class Streamed:
             pieces: Any = await asyncio.gather(reading, return_exceptions=True)
             if not ready or pieces[0] is END or isinstance(pieces[0], BaseException):
                 return
+
+
+class BridgedStream(Streamed):
+    """The same in another shape: what goes wrong is said by an error here, and not in LiteLLM's words."""
+
+    end = b""
+
+    def __init__(self, backend: LiteLLM, bridge: Bridge, stream: Any) -> None:
+        self.watched = bridges.Watched(stream, told_its_end)
+        super().__init__(backend, translation.plain, self.watched)
+        self.pieces = aiter(bridge.events(self.watched))
+
+    def written(self, piece: Any) -> bytes:
+        """An event as it is. Raises BackendError where it is made up for what has failed."""
+        if self.watched.error is not None:
+            error = self.watched.error
+            raise error if isinstance(error, BackendError) else broken(translation.failure(error))
+        return bytes(piece)
+
+    def close(self) -> None:
+        self.pieces = self.watched.pieces
+        super().close()
+
+
+def broken(error: BackendError) -> BackendError:
+    """What a failure is once the answer has begun."""
+    if isinstance(error, BackendUnreachable):
+        return BackendBroken("the connection to the provider broke in the middle of its answer")
+    return error
 
 
 def told_its_end(stream: Any) -> bool:
