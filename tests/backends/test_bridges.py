@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic as sdk
-import httpx2
+import httpx
 import openai
 import orjson
 import pytest
@@ -49,7 +49,7 @@ def test_anthropics_sdk_is_served_by_any_provider(protocol: Protocol, stream: bo
             client = sdk.AsyncAnthropic(base_url=url, api_key="none", max_retries=0)
             if stream:
                 async with client.messages.stream(**MESSAGE) as events:
-                    message = await events.get_final_message()
+                    message: Any = await events.get_final_message()
             else:
                 message = await client.messages.create(**MESSAGE)
             await client.close()
@@ -92,7 +92,7 @@ def test_responses_are_served_by_any_provider(protocol: Protocol, stream: bool, 
     asyncio.run(main())
 
 
-async def ask(parapet: World, path: str, payload: dict[str, Any], **more: Any) -> httpx2.Response | Any:
+async def ask(parapet: World, path: str, payload: dict[str, Any], **more: Any) -> httpx.Response:
     return await parapet.client.post(path, json={**payload, **more})
 
 

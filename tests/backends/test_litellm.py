@@ -223,7 +223,6 @@ def test_embeddings_come_as_numbers_or_in_base64(tmp_path: Path) -> None:
             },
             "data: URLs",
         ),
-        ("messages", {"messages": [{"role": "user", "content": "x"}], "max_tokens": 5}, "/v1/chat/completions"),
         ("images/generations", {"prompt": "x"}, "/v1/chat/completions"),
     ],
 )
