@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 AGAIN = 1  # seconds after which a caller that was refused may try again: another instance answers
+ENDING = 1.0  # seconds that calls which are called off have to say so
+CALLED_OFF = "the server stops"  # what such a call is cancelled with
 STILL = frozenset({"/healthz", "/health", "/readyz", "/metrics"})  # are answered until the end
+ENDED = "this instance of Parapet stopped before the call had ended; the same call works elsewhere"
 MESSAGE = (
     "this instance of Parapet is about to stop and takes no new calls; the same call works elsewhere, or here when it is back"
 )
@@ -36,4 +39,6 @@ class Draining:
         if under_way:
             _, late = await asyncio.wait(under_way, timeout=self.grace)
             for task in late:
-                task.cancel()
+                task.cancel(CALLED_OFF)
+            if late:
+                await asyncio.wait(late, timeout=ENDING)

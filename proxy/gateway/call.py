@@ -18,6 +18,7 @@ from proxy.audit import Record, Trail
 from proxy.backends import Pool
 from proxy.core import CALLED, Action, Direction
 from proxy.dialects import HIDDEN, Dialect, Reading
+from proxy.draining import CALLED_OFF, ENDED
 from proxy.engine import Engine, Guard, Replaced, Verdict
 from proxy.errors import AccessError, BackendError, BackendRefused, CheckTimeout, RequestError
 from proxy.gateway.caller import Caller, ClientLeft, Receive, Scope, Send
@@ -107,10 +108,14 @@ class Call:
         except CheckTimeout as error:
             record.outcome, record.error = "error", "check_timeout"
             await self.fail(500, str(error), "check_timeout")
-        except (ClientLeft, asyncio.CancelledError) as error:
+        except ClientLeft:
             record.outcome, record.status = "client_left", 499
-            if isinstance(error, asyncio.CancelledError):
+        except asyncio.CancelledError as error:
+            if error.args != (CALLED_OFF,):
+                record.outcome, record.status = "client_left", 499
                 raise
+            record.outcome, record.error = "error", "draining"
+            await self.fail(503, ENDED, "draining")
         except Exception as error:  # noqa: BLE001 - the next call must work, and this one get an answer
             place = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote the user
             log.error("call failed: %s\n%s", type(error).__name__, place, extra={"request_id": record.request_id})
