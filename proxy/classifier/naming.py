@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from proxy.classifier.card import Kind
+from proxy.classifier.gazetteer import refined
 from proxy.classifier.pieces import BEGIN, END, Pieces
 from proxy.classifier.reading import Best
 from proxy.classifier.tokens import cases
@@ -41,7 +42,7 @@ class Naming:
         """The entities of a window, from what the network said of it: for each piece an entity and its score."""
         tags = [(int(tag), score) for tag, score in zip(answer[2:-2:2], answer[3:-2:2], strict=True)]
         places = self.pieces.placed(text)[1]
-        return list(entities(text, places, tags, self.entities))
+        return refined(text, entities(text, places, tags, self.entities), self.entities)
 
 
 def entities(text: str, places: Sequence[tuple[int, int]], tags: Sequence[Tag], names: Sequence[str]) -> Iterator[Best]:
