@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,6 +13,8 @@ from proxy.checks.screen import Expression
 REACH = 512  # no entity that these recognizers know is longer; a longer match is a run of letters without spaces
 DIGIT = re.compile(r"\d")
 PLUS = frozenset("+＋")
+GROUP = re.compile(r"[0-9]+")
+GROUPS = 12  # of a piece whose runs are tried one by one
 LISTED = 7  # the digits that a phone number in a long list has at least
 REGIONS = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")  # Presidio's own choice
 AREA = re.compile(r"(?:1[-. ])?(?:\([2-9]\d\d\) ?|[2-9]\d\d([-. ]))[2-9]\d\d[-. ]\d{4}(?!\d)")  # the North American plan
@@ -105,11 +107,48 @@ def readings(piece: str, regions: Sequence[str]) -> Iterator[Number]:
     places = [match.start() for match in DIGIT.finditer(piece)]
     valid, possible = phonenumbers.Leniency.VALID, phonenumbers.Leniency.POSSIBLE
     whole: tuple[tuple[str | None, int], ...] = ((None, possible),) if PLUS & set(piece) else ()
-    for region, leniency in (*whole, *((region, valid) for region in regions)):
+    dialled = runs(piece)
+    likely = (region for region in regions if dialled is None or any(map(national(region).fullmatch, dialled)))
+    for region, leniency in (*whole, *((region, valid) for region in likely)):
         for match in phonenumbers.PhoneNumberMatcher(piece, region, leniency=leniency):
             yield Number(match.start, match.end, phonenumbers.region_code_for_number(match.number) or region)
             if match.start <= places[0] and match.end > places[-1]:
                 return
+
+
+def blanked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """The text without the digits in some places, which are known to be something else."""
+    parts, done = [], 0
+    for start, end in sorted(spans):
+        parts += [text[done:start], DIGIT.sub("\n", text[max(start, done) : end])]
+        done = max(done, end)
+    return "".join((*parts, text[done:]))
+
+
+def runs(piece: str) -> list[str] | None:
+    """The digits of each run of groups in a piece of text: a number is one of them. None where they are too many, or not ours."""
+    groups = GROUP.findall(piece)
+    if not piece.isascii() or len(groups) > GROUPS:
+        return None
+    return ["".join(groups[start:end]) for start in range(len(groups)) for end in range(start + 1, len(groups) + 1)]
+
+
+@cache
+def national(region: str) -> re.Pattern[str]:
+    """The digits of a region's valid numbers, with what may be dialled before them, and all that is dialled abroad from there.
+
+    More than those where what is dialled is involved.
+    """
+    import phonenumbers  # noqa: PLC0415 - a large package
+
+    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    if metadata is None or metadata.general_desc is None:
+        return re.compile(r"\d*")
+    number, code = metadata.general_desc.national_number_pattern, metadata.country_code
+    trunk = metadata.national_prefix_for_parsing or metadata.national_prefix or ""
+    here = rf"(?:{code})?(?:{trunk})?" if not metadata.national_prefix_transform_rule else rf"\d{{0,6}}(?:{code})?\d{{0,5}}"
+    abroad = rf"(?:{metadata.international_prefix})\d{{5,}}|" if metadata.international_prefix else ""
+    return re.compile(rf"{abroad}{here}(?:{number})")
 
 
 def unspaced_numbers(run: str) -> str:

@@ -20,8 +20,8 @@ from proxy.checks.desk import Meter
 from proxy.checks.engine import Engines, Given, checked, of
 from proxy.checks.judged import never
 from proxy.checks.names import FOUND, NAMES, named
-from proxy.checks.overlaps import Matched, resolved, ruling
-from proxy.checks.phones import REACH, numbers_alone
+from proxy.checks.overlaps import CERTAIN, Matched, resolved, ruling
+from proxy.checks.phones import REACH, blanked, numbers_alone
 from proxy.checks.recognizers import ENTITIES as PATTERNED
 from proxy.checks.recognizers import HOMES, INTERNATIONAL, LOCALES, expressions, presidio, recognizers, usual
 from proxy.checks.screen import Screened, awaited
@@ -39,6 +39,7 @@ NEUTRAL = frozenset("CREDIT_CARD CRYPTO EMAIL_ADDRESS IBAN_CODE URL UUID MAC_ADD
 PROVEN = NEUTRAL | frozenset(  # what their validation passes by accident is rare; others have one check digit, or less
     "DE_SOCIAL_SECURITY ES_NIE ES_NIF FI_PERSONAL_IDENTITY_CODE FR_NIR IN_GSTIN IT_FISCAL_CODE KR_FRN KR_RRN PL_PESEL".split()
 )
+PHONE = "PHONE_NUMBER"
 PROBABLE, SURE = 0.45, 0.95  # of another number that passes its validation: without a word that speaks for it, and with one
 SAMPLE = (
     "call jane@example.co.uk, +1 212-555-0123, 020 7946 0958, card 4111 1111 1111 1111, ssn 536-90-4399, "
@@ -130,6 +131,7 @@ class Pii:
         self.judges = ruling(self.entities, usual(sorted(locales)))
         sought = self.entities | self.judges
         self.recognizers = {r.id: r for r in recognizers(frozenset(locales)) if sought & set(r.supported_entities)}
+        self.about = {key: str(r.supported_entities[0]) for key, r in self.recognizers.items()}
         self.asked = {key for key, r in self.recognizers.items() if self.entities & set(r.supported_entities)}
         self.expressions = {key: tuple(expressions(r)) for key, r in self.recognizers.items()}
         self.hints = {key: context.hints(r.context or ()) for key, r in self.recognizers.items()}
@@ -137,10 +139,17 @@ class Pii:
 
     def confirm(self, text: str, keys: Collection[str]) -> list[Finding]:
         """What the recognizers `keys` find in `text`, without what lies within something else (`overlaps`)."""
-        asked = [key for key in keys if key in self.asked]
-        found = distinct(self.matches(text, asked))
-        if found and len(asked) < len(keys):  # the others only say what is none
-            found += distinct(self.matches(text, [key for key in keys if key not in self.asked]))
+        phone = [key for key in keys if self.about[key] == PHONE]
+        asked = [key for key in keys if key in self.asked and key not in phone]
+        certain = [key for key in keys if key not in self.asked and self.about[key] in CERTAIN] if phone else []
+        matched = self.matches(text, [*asked, *certain])
+        rest = [key for key in keys if key not in (*asked, *certain, *phone)]
+        sure = [(m.finding.start, m.finding.end) for m in matched if m.proven and m.finding.category in CERTAIN]
+        if phone and (phone[0] in self.asked or matched):
+            matched += self.matches(blanked(text, sure), phone)  # reading them is dear, and proven numbers are none
+        if rest and matched:  # they only say what is none
+            matched += self.matches(text, rest)
+        found = distinct(matched)
         left = [each.finding for each in resolved(found, self.judges) if each.finding.category in self.entities]
         return [finding for finding in left if not self.allowed(text[finding.start : finding.end])]
 
@@ -164,7 +173,7 @@ class Pii:
         said = context.spoken(text, result.start, self.hints[recognizer.id])
         passed = explained is not None and bool(explained.validation_result)
         detail: list[tuple[str, str | int | float]] = [("recognizer", recognizer.name)]
-        if result.entity_type == "PHONE_NUMBER":
+        if result.entity_type == PHONE:
             detail.append(("form", phones.form(text[result.start : result.end]) or "other"))
         elif explained is not None and explained.pattern_name:
             detail.append(("pattern", explained.pattern_name))
@@ -198,7 +207,7 @@ def worth(text: str, result: RecognizerResult, said: context.Spoken, *, passed: 
     `passed`: it has a validation and passes it.
     """
     base = score = float(result.score)
-    if result.entity_type == "PHONE_NUMBER":
+    if result.entity_type == PHONE:
         base = score = phones.SCORES[phones.form(text[result.start : result.end])]
     elif result.entity_type == "URL":
         base = score = min(score, links.worth(text[result.start : result.end]))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import phonenumbers
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from proxy.checks import phones
 from proxy.checks.phones import REGIONS, numbers, numbers_alone
 from proxy.checks.recognizers import presidio
 
@@ -64,3 +66,25 @@ def test_a_text_with_numbers_has_them(text: str) -> None:
     alone = numbers_alone(text)
     assert spans(alone) == region_by_region(alone)
     assert spans(alone)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.text("0123456789", min_size=1, max_size=11), min_size=1, max_size=4),
+    st.sampled_from(["-", " ", ".", "/", " (0)", ""]),
+    st.sampled_from(["", "+", "00", "011", "0", "1-", "("]),
+)
+@example(["212", "555", "0123"], "-", "")
+@example(["20", "7946", "0958"], " ", "0")
+@example(["49", "30", "901820"], " ", "00")
+@example(["11", "98765", "4321"], " ", "0")
+@example(["41", "21", "2345", "6789"], " ", "0")
+@example(["44", "20", "7946", "0958"], " ", "")
+def test_a_region_that_is_not_read_has_no_number_there(groups: list[str], sign: str, before: str) -> None:
+    """What phonenumbers would find in any region is found, though regions whose numbers are unlike are passed over."""
+    piece = f"\n{before}{sign.join(groups)}\n"
+    for region in (*phones.REGIONS, "IT", "AR", "MX", "ES", "AU"):
+        theirs = [(m.start, m.end) for m in phonenumbers.PhoneNumberMatcher(piece, region, leniency=phonenumbers.Leniency.VALID)]
+        dialled = phones.runs(piece)
+        if theirs and "+" not in piece:
+            assert dialled is None or any(map(phones.national(region).fullmatch, dialled)), region
