@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import regex
 
+KEPT = 16  # automata that are kept, of those that were wanted last
 Note = Callable[[int, int, int, int, object], object]  # as Hyperscan calls it: number, start, end, flags, context
 
 
@@ -28,8 +30,12 @@ def available() -> bool:
     return importlib.util.find_spec("hyperscan") is not None
 
 
-def automaton(rows: Sequence[tuple[int, str]], *, anchored: bool) -> Scanner:
-    """The rows in one Hyperscan database; those that it cannot take are spelled out beside it."""
+@lru_cache(maxsize=KEPT)
+def automaton(rows: tuple[tuple[int, str], ...], *, anchored: bool) -> Scanner:
+    """The rows in one Hyperscan database; those that it cannot take are spelled out beside it.
+
+    Compiling takes seconds, so one is kept for whoever wants the same: the other direction, and the policies after a reload.
+    """
     import hyperscan  # noqa: PLC0415 - the package is optional
 
     taken, left = [], []

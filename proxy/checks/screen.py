@@ -84,9 +84,9 @@ class Screen:
         opening = {(checks[self.keys[number].check].reach, each.opens or each.pattern, each.flags) for number, each in rows}
         self._runs = sorted({(reach, run) for reach, run, _ in opening if isinstance(run, bytes)})
         open_forms = [(reach, screened(pattern, flags)) for reach, pattern, flags in opening if isinstance(pattern, str)]
-        supersets = [(number, screened(each.pattern, each.flags).superset) for number, each in rows]
+        supersets = tuple((number, screened(each.pattern, each.flags).superset) for number, each in rows)
         if hyperscan and available():
-            openings = sorted({(reach, form.opening) for reach, form in open_forms if form.opening}, key=size)
+            openings = tuple(sorted({(reach, form.opening) for reach, form in open_forms if form.opening}, key=size))
             with ThreadPoolExecutor() as threads:  # compiling takes time and no lock
                 opened = threads.submit(automaton, openings, anchored=True)
                 self._match = automaton(supersets, anchored=False)
