@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from proxy import openapi
 from proxy.coverage import sample_of
 from proxy.dialects import DIALECTS
+from tests.examples import examples
 from tests.world import MARKER, REDACT, served, world
 
 UNGUARDED = ["/v1/files", "/v1/files/f-1/content", "/v1/batches", "/v1/realtime", "/v1/threads/t-1/runs", "/v1/responses/r-1"]
@@ -82,7 +83,7 @@ def test_what_is_served_is_as_the_document_says(tmp_path: Path) -> None:
         for result in schema.get_all_operations():
             operation: Any = result.ok()  # type: ignore[union-attr]  # the document is valid
 
-            @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+            @settings(max_examples=examples(8), deadline=None, database=None, suppress_health_check=list(HealthCheck))
             @given(case=operation.as_strategy())
             def call(case: Any) -> None:
                 case.call_and_validate(checks=asked)

@@ -18,6 +18,7 @@ from proxy.engine import Growing, Guard
 from proxy.engine.rewriting import by_segment
 from proxy.streaming import GuardedStream
 from proxy.text import redacted
+from tests.examples import examples
 from tests.world import BLOCK, CARD, IBAN, MAIL, MONITOR, REDACT, ROLES, SECRETS, WATCH, chunk, event, guard
 
 KEYS = ("content", "reasoning_content", "refusal", "arguments")
@@ -155,7 +156,7 @@ def shown_whole(guard: Guard, made: dict[tuple[int, str], str]) -> tuple[Action,
 
 
 @pytest.mark.parametrize("policies", [(REDACT, SECRETS), (BLOCK,), (REDACT, BLOCK), (ROLES,), (ROLES, WATCH)], ids=len)
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(stream=streams())
 def test_a_stream_shows_what_the_whole_shows(
     policies: tuple[str, ...], stream: tuple[dict[tuple[int, str], str], list[bytes]]
@@ -182,7 +183,7 @@ def test_a_stream_shows_what_the_whole_shows(
 
 
 @pytest.mark.parametrize("policies", [(WATCH,), (MONITOR,), (WATCH, MONITOR)], ids=len)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(stream=streams())
 def test_what_only_looks_holds_nothing_back(
     policies: tuple[str, ...], stream: tuple[dict[tuple[int, str], str], list[bytes]]

@@ -26,6 +26,7 @@ from proxy.errors import PolicyError
 from proxy.policy import parse
 from tests.checks.test_requested import ASKED, OVER_LINES
 from tests.corpus.catalogue import FOREIGN, WORKS, catalogue
+from tests.examples import examples
 from tests.world import engine
 
 ALICE = (
@@ -270,7 +271,7 @@ parts = st.one_of(
 )  # fmt: skip  # rows
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.lists(parts, max_size=8).map("\n".join), st.lists(st.sampled_from((1, 3, 10, 100, 2000)), max_size=60))
 def test_findings_do_not_depend_on_how_a_text_comes(body: str, sizes: list[int]) -> None:
     """The same findings whole and in pieces, and none that begins before what was settled."""

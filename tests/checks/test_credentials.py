@@ -15,6 +15,7 @@ from proxy.checks.credential_kinds import CATEGORIES, KINDS
 from proxy.checks.credentials import REACH, SecretsOptions, written
 from proxy.checks.expression import fold, screened
 from tests.checks.shapes import ALL, DASHES, build_secrets, found, made, pem, secrets_in
+from tests.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def matches(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(piece, min_size=1, max_size=8), st.data())
 def test_a_window_shows_what_the_whole_shows(pieces: list[str], data: st.DataObject) -> None:
     """Findings are the same in a window that begins after white space that no match spans, and ends beyond the match."""
@@ -196,7 +197,7 @@ def test_a_window_shows_what_the_whole_shows(pieces: list[str], data: st.DataObj
     assert complete <= window
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(piece, min_size=1, max_size=6))
 def test_the_screen_misses_nothing(pieces: list[str]) -> None:
     """Wherever there is a finding, an expression of its category matches the folded text."""

@@ -17,6 +17,7 @@ from proxy.checks.listed import listed
 from proxy.core import Finding, Segment
 from proxy.errors import ExpressionError, PolicyError
 from proxy.policy import Rule, parse
+from tests.examples import examples
 
 POLICY = """policy: own
 description: Words and numbers of ours.
@@ -210,7 +211,7 @@ parts = st.sampled_from(("a", "b", "[ab]", r"\w", "(?:a|ab)", "(?:a{1,9}b?)", "a
 sources = st.lists(parts, min_size=1, max_size=4).map("".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(source=sources)
 def test_what_is_taken_is_fast(source: str) -> None:
     """On a text that begins to match everywhere and never ends: no more work than the ways allowed at each place."""
@@ -224,7 +225,7 @@ def test_what_is_taken_is_fast(source: str) -> None:
 words = st.lists(st.text("abAB .-蓝", min_size=1, max_size=5).filter(str.strip), min_size=1, max_size=30)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(words=words, text=st.text("abAB .-蓝", max_size=40))
 def test_a_list_finds_each_of_its_words(words: list[str], text: str) -> None:
     """All together, where one of them alone is found, something is found, and what is found is one of them."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from proxy.checks.expression import CASE_TWINS, fold, folds, screened
 from proxy.checks.recognizers import recognizers
 from proxy.errors import ExpressionError
+from tests.examples import examples
 
 PATTERNS = (
     r"\bab+c\b", r"(?i)sk-(?:proj|live)-[a-z0-9]{4,60}", r"(a|b)\1c", r"(?<![\w-])x\d{2,3}(?![\w.])",
@@ -23,7 +24,7 @@ PATTERNS = (
     r"a++b", r"[^s]x", r"(?s)a.b", r"a.b$", r"é\w[à-ü]",
 )  # fmt: skip  # a list of examples reads better in rows
 ALPHABET = "abcdkKsSix09-_:.= \n\t\x1c'\"éſKı٣\u0301\u00a0²пПß"
-QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+QUICK = settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 def found(form: str, text: str) -> bool:
@@ -77,7 +78,7 @@ def of_presidio() -> Iterator[tuple[str, int]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(12), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_presidios_expressions_are_screened_without_a_miss(data: st.DataObject) -> None:
     """Examples of every pattern of Presidio's are matched by its superset, and all their beginnings are open."""

@@ -22,6 +22,7 @@ from proxy.engine.rewriting import by_segment
 from proxy.streaming import GuardedStream
 from proxy.text import redacted
 from tests.classifier.world import Script, kinds, model, write_encoder
+from tests.examples import examples
 from tests.test_streaming import Client
 from tests.world import CARD, chunk, engine, event, world
 
@@ -81,7 +82,7 @@ async def stream(run: Engine, reads: Sequence[bytes]) -> tuple[Client, Growing, 
 
 
 @pytest.mark.parametrize("policies", [(REDACT,), (BLOCK,), (REDACT, WATCH), (PART,)], ids=len)
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(text=texts, cuts=st.lists(st.integers(0, 300), max_size=12), apart=st.booleans(), joined=st.booleans())
 @example(text="hate " * 9, cuts=[3], apart=True, joined=True)
 def test_a_stream_shows_what_the_whole_shows(
@@ -112,7 +113,7 @@ def test_a_stream_shows_what_the_whole_shows(
     asyncio.run(main())
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(text=texts, cuts=st.lists(st.integers(0, 300), max_size=12), apart=st.booleans())
 def test_what_only_looks_holds_nothing_back(text: str, cuts: list[int], apart: bool) -> None:
     """Not even at the end, while the network is held; the decision is the whole's once that is done."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from proxy.classifier.naming import entities
 from proxy.core import Action, Segment
 from proxy.engine import Engine
+from tests.examples import examples
 from tests.world import engine
 
 NAMES = """
@@ -90,7 +91,7 @@ def test_names_deep_in_a_long_text(made: Engine) -> None:
     assert found == f"{filler}Then <PERSON> spoke. {filler}"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=60), st.lists(st.integers(0, 400), max_size=6))
 @example(["Maria"] * 90, [3, 100])
 def test_a_stream_shows_what_the_whole_shows(made: Engine, words: list[str], cuts: list[int]) -> None:

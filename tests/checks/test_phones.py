@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from proxy.checks import phones
 from proxy.checks.phones import REGIONS, numbers, numbers_alone
 from proxy.checks.recognizers import presidio
+from tests.examples import examples
 
 SIGNS = (" ", "\n", ", ", "-", ".", "/", "(", ") ", ":", "a", "x", " ext. ", "+", "\u00a0", ":30", " or ")
 GROUPS = (
@@ -50,7 +51,7 @@ def region_by_region(text: str) -> set[tuple[int, int]]:
     return outermost(found)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(text=texts)
 def test_pieces_hold_what_the_whole_holds(text: str) -> None:
     """For any groups of digits and what stands between them."""

@@ -19,6 +19,7 @@ from proxy.checks.screen import CONTEXT, Screened
 from proxy.core import Finding, Segment
 from proxy.errors import PolicyError
 from proxy.policy import parse
+from tests.examples import examples, thorough
 
 SAMPLES = {
     "ABA_ROUTING_NUMBER": ("routing number 121000358", "routing number 121000359"),
@@ -170,12 +171,12 @@ def presidio() -> Any:
 
 @functools.cache
 def guard() -> Screened:
-    return Screened([everything()])
+    return Screened([everything()], hyperscan=thorough())
 
 
 @functools.cache
 def usual() -> Screened:
-    return Screened([pii.Pii(pii.DEFAULTS)])
+    return Screened([pii.Pii(pii.DEFAULTS)], hyperscan=thorough())
 
 
 def guarded(text: str, check: Screened | None = None) -> list[Finding]:
@@ -188,7 +189,7 @@ def rows(findings: list[Finding]) -> list[tuple[str, int, int, float]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80), suppress_health_check=[HealthCheck.too_slow])
 @given(parts=st.lists(fragments, max_size=3))
 @example(parts=["my phone number is 212-555-0123 and my card 4111 1111 1111 1111"])
 def test_short_texts_give_what_presidios_engine_gives(parts: list[str]) -> None:
@@ -267,6 +268,7 @@ def test_no_text_gets_into_a_log(kept: Kept, capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_of_the_network() -> None:
     """Domains are validated by the list in the package: a check that is new and asked works where no socket can be made."""
     source = (
@@ -285,6 +287,7 @@ def test_nothing_is_asked_of_the_network() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["a", "1", "@", "1 ", "a@", "\n", "1-", "a.", "A1 ", "1.", "::", "日"])
 def test_a_hostile_text_is_read_to_its_end(text: str) -> None:
     """A long run takes no time that grows with its square, in which Presidio would give up, and what is behind it is found."""
@@ -309,14 +312,14 @@ def test_a_column_of_years_is_no_card() -> None:
 
 def test_a_word_that_ends_like_a_hint_is_none() -> None:
     """Headphones are not phones."""
-    check = Screened([pii.Pii(["PHONE_NUMBER"])])
+    check = Screened([pii.Pii(["PHONE_NUMBER"])], hyperscan=thorough())
     assert [f.score for f in check.whole("Headphones, product 6992792935").findings] == [0.06]
     assert [f.score for f in check.whole("Phones: 6992792935").findings] == [0.55]
 
 
 def test_a_long_list_of_numbers_is_read() -> None:
     """Though it is one run of digits and signs, longer than any number."""
-    check = Screened([pii.Pii(["PHONE_NUMBER"])])
+    check = Screened([pii.Pii(["PHONE_NUMBER"])], hyperscan=thorough())
     numbers = " ".join(f"415-555-{2600 + i}" for i in range(60))
     assert len(check.whole(f"Call {numbers}.").findings) == 60
 
@@ -453,7 +456,7 @@ def test_what_is_allowed_is_no_finding() -> None:
     kind = CATALOGUE["pii"]
     [check] = kind.build(given.options, given.categories, given.variant)  # type: ignore[misc]  # a tuple, for pii
     text = "support@example.com, my.support@example.com, +1 800 555 0199, jane@ours.example.org, jane@ours.example.org.uk"
-    [report] = check([Segment(text, "user")])
+    [report] = Screened(check.checks, hyperscan=thorough())([Segment(text, "user")])
     assert [text[f.start : f.end] for f in report.findings] == ["my.support@example.com", "jane@ours.example.org.uk"]
 
 

@@ -17,6 +17,7 @@ from proxy.checks.credential_kinds import CATEGORIES
 from proxy.checks.expression import folds
 from proxy.checks.screen import BLOCK, PatternCheck, Screened
 from proxy.core import Finding, Segment
+from tests.examples import examples
 
 ENTITIES = (
     "4111 1111 1111 1111", "4111-1111-1111-1111", "378282246310005", "4111111111111112", "5555 5555 5555 4444",
@@ -147,7 +148,7 @@ def cut_at(text: str, places: Collection[int]) -> list[str]:
     return [text[a:b] for a, b in pairwise(edges)]
 
 
-QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+QUICK = settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 TRICKY = (
     "a" * 700 + "@b.com and jane@example.com",
     "1 " * 400 + "212-555-0123",
@@ -174,6 +175,7 @@ def test_a_stream_finds_what_the_whole_holds(kinds: str, text: str, places: list
     assert shown(streamed(check, chopped(text, max(size, len(text) // 60)))) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", TRICKY)
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_a_hard_text_streams_as_it_is(text: str, size: int) -> None:
@@ -183,7 +185,7 @@ def test_a_hard_text_streams_as_it_is(text: str, size: int) -> None:
 
 
 @pytest.mark.slow
-@settings(QUICK, max_examples=25)
+@settings(QUICK, max_examples=examples(25))
 @given(text=st.one_of(texts, spaced), size=sizes)
 def test_without_hyperscan_the_findings_are_the_same(text: str, size: int) -> None:
     """The slower way finds the same, whole and streamed."""
@@ -192,7 +194,7 @@ def test_without_hyperscan_the_findings_are_the_same(text: str, size: int) -> No
     assert shown(streamed(slow, chopped(text, max(size, len(text) // 25)))) == shown(fast.whole(text).findings)
 
 
-@settings(QUICK, max_examples=10)
+@settings(QUICK, max_examples=examples(10))
 @given(
     parts=st.lists(st.one_of(texts, spaced), min_size=1, max_size=4), filler=st.sampled_from(("a word. ", "日本語。", "1 2 3 "))
 )
@@ -204,6 +206,7 @@ def test_a_long_text_is_read_in_blocks_as_in_one_piece(parts: list[str], filler:
     assert shown(guard("all").whole(text).findings) == plain(guard("all"), text)
 
 
+@pytest.mark.slow
 @QUICK
 @given(text=st.one_of(texts, spaced))
 @example("e\u0301va@exa\u0301mple.org")
@@ -220,7 +223,7 @@ def test_the_screen_misses_nothing(text: str) -> None:
 
 
 @pytest.mark.slow
-@settings(QUICK, max_examples=40)
+@settings(QUICK, max_examples=examples(40))
 @given(text=st.one_of(texts, spaced), place=st.integers(0, 600))
 def test_what_may_become_a_match_is_held(text: str, place: int) -> None:
     """Where a text ends within a match of an expression, all of the match that has come is open."""

@@ -265,6 +265,7 @@ def test_a_model_is_loaded_once(folder: Path) -> None:
     assert made.encoder() is made.encoder()
 
 
+@pytest.mark.slow
 def test_rules_without_a_classifier_never_import_torch() -> None:
     """It takes seconds and hundreds of megabytes."""
     code = (

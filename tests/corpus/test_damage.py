@@ -34,6 +34,7 @@ from proxy.corpus import (
 from proxy.corpus.layout import MAGIC, PREFIX
 from proxy.corpus.matcher import matching
 from tests.corpus.catalogue import FOREIGN, WORKS, catalogue
+from tests.examples import examples
 
 FORMS = ("full", "winnowed", "hashes")
 ASKED = " ".join(FOREIGN[:30] + WORKS["first"][20:90] + FOREIGN[30:60] + WORKS["third"][-60:] + FOREIGN[60:90])
@@ -98,7 +99,7 @@ def signed(raw: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
     return (prefix + hashlib.sha256(prefix).digest()).ljust(4096, b"\0") + raw[4096:place] + made
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(
     st.sampled_from(FORMS),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=40),
@@ -124,7 +125,7 @@ def test_flipped_and_missing_bytes_give_one_clear_error_at_most(
     assert all(raw[s.offset : s.offset + s.size] == whole[s.offset : s.offset + s.size] for s in sections)
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.sampled_from(FORMS), st.data())
 def test_a_section_of_nonsense_gives_one_clear_error_at_most(form: str, data: st.DataObject) -> None:
     """Zeros, ones, the bytes backwards, or anything, in a whole section."""
@@ -150,7 +151,7 @@ values = st.one_of(
 )  # fmt: skip  # rows
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.sampled_from(FORMS), st.data())
 def test_a_table_that_says_something_else_gives_one_clear_error_at_most(form: str, data: st.DataObject) -> None:
     """With checksums that fit: another value, a name more, a name less, another place or size."""

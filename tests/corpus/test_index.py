@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from proxy.corpus import IndexFileError, Plan, build, contents, extend, merge, opened, verify
 from proxy.corpus.table import HEADER
 from tests.corpus.catalogue import FOREIGN, WORKS, catalogue, comparing, prose, text
+from tests.examples import examples
 
 
 def titles(path: Path, words: list[str]) -> set[str]:
@@ -163,7 +164,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
         opened(path)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.data())
 def test_verify_sees_any_byte_that_has_changed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """In every section, and nowhere when nothing has changed."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from proxy.corpus import Limits, Matcher, Passage, Plan, extend, matching, opened
 from tests.corpus.catalogue import FOREIGN, LIMITS, WORKS, catalogue, comparing, text
+from tests.examples import examples
 
 
 @functools.cache
@@ -223,7 +224,7 @@ def test_characters_that_nobody_sees_hide_neither_a_copy_nor_a_quotation(veil: s
     assert quoting().whole(f"As Ada Author has it: {veil * 5}{copied} and more")
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     st.integers(0, 600),
     st.integers(20, 60),
@@ -265,7 +266,7 @@ parts = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     st.lists(st.tuples(parts, st.sampled_from((" ", " ", "\n", "-\n", "--", "”"))).map("".join), max_size=12).map("".join),
     st.lists(st.sampled_from((1, 2, 3, 7, 20, 100, 900)), max_size=60),

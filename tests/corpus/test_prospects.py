@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from proxy.corpus import Limits, Matcher, Plan, opened
 from proxy.corpus.words import Words, read
 from tests.corpus.catalogue import FOREIGN, catalogue, comparing, prose, text
+from tests.examples import examples
 
 SHARED, CHORUS, FEW = prose(50, 300), prose(51, 30), ("la", "lo", "the", "of")
 
@@ -75,7 +76,7 @@ bodies = st.lists(
 ).map(lambda rows: " ".join(word for row in rows for word in row))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     bodies,
     st.lists(st.sampled_from((1, 3, 7, 60, 150, 400, 900)), min_size=1, max_size=9),

@@ -17,6 +17,7 @@ from proxy.corpus import IndexFileError, Plan, Work, build, contents, extend, me
 from proxy.corpus.charsets import plain
 from proxy.corpus.sources import LINE, Source, pieces
 from tests.corpus.catalogue import WORKS, catalogue, comparing, text
+from tests.examples import examples
 
 GOOD = json.dumps({"title": "Good", "text": text(WORKS["first"])}).encode()
 
@@ -138,7 +139,7 @@ def test_a_text_with_a_mark_comes_as_utf_8(body: str, encoding: str, size: int) 
     assert b"".join(iter(lambda: file.read(4 * size), b"")) == body.encode()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.binary(max_size=3000), st.sampled_from(("a.txt", "a.txt.gz", "a.jsonl")))
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, raw: bytes, name: str) -> None:
     """Never with another error."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from proxy.corpus import code, prints_of, prose
 from proxy.corpus.folding import Folding
 from proxy.corpus.words import BLOCK, LONG, Reader, read
+from tests.examples import examples
 
 ALPHABET = "ab-\n '’中éſıIA1.\u0301ﬁ\u200b\u00ad\u00a0\u2009\u3000\U0001d400\U00020001\ud800\x00_—\r"
 pieces = st.one_of(
@@ -46,7 +47,7 @@ def test_the_words_of_a_text_do_not_depend_on_how_it_comes(text: str, folding: o
     assert in_pieces(text, table, sizes) == at_once(text, table)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     st.lists(st.sampled_from(("word", "wo-rd", "-\n", "--", " ", "\n", "中", ",", "x" * 300)), min_size=1, max_size=8),
     st.integers(0, 40),

@@ -19,6 +19,7 @@ from proxy.core import Action
 from proxy.dialects import AnthropicMessages
 from proxy.engine import Growing, Guard
 from proxy.streaming import GuardedStream
+from tests.examples import examples
 from tests.test_streaming import cuts, texts, values
 from tests.world import BLOCK, CARD, IBAN, MONITOR, REDACT, ROLES, SECRETS, WATCH, guard
 
@@ -121,7 +122,7 @@ def plain(block: Any) -> Event:
 
 
 @pytest.mark.parametrize("policies", [(REDACT, SECRETS), (BLOCK,), (ROLES, WATCH), (WATCH, MONITOR)], ids=len)
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(made=messages())
 def test_a_stream_shows_what_the_whole_shows(policies: tuple[str, ...], made: tuple[list[Event], list[bytes]]) -> None:
     """The SDK sees the same blocks with their ids, indexes and usage; when a rule blocks, a beginning and a refusal."""

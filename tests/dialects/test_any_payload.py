@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from proxy.coverage import leaves, payloads
 from proxy.dialects import DIALECTS, Dialect
 from proxy.errors import BackendBroken, RequestError
+from tests.examples import examples
 
 ALL = list(DIALECTS.values())
-FEW = settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
+FEW = settings(max_examples=examples(15), suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
 EVERY = pytest.mark.parametrize("dialect", ALL, ids=[dialect.name for dialect in ALL])
 junk: Any = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4) | st.just([]) | st.just({})
 junk |= st.lists(junk, max_size=2) | st.dictionaries(st.sampled_from(("type", "text", "role", "content", "id")), junk, max_size=2)

@@ -17,6 +17,7 @@ from proxy.engine import Guard
 from proxy.engine.rewriting import by_segment
 from proxy.streaming import GuardedStream
 from proxy.text import redacted
+from tests.examples import examples
 from tests.test_streaming import TELLING, cuts, wire
 from tests.world import BLOCK, MONITOR, REDACT, ROLES, SECRETS, WATCH, guard
 
@@ -246,7 +247,7 @@ def run(api: Api, guard: Guard, reads: Sequence[bytes]) -> tuple[bytes, GuardedS
 
 @pytest.mark.parametrize("api", APIS, ids=NAMES)
 @pytest.mark.parametrize("policies", [(REDACT, SECRETS), (REDACT, BLOCK), (ROLES, WATCH)], ids=["redact", "block", "roles"])
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_stream_shows_what_the_whole_shows(api: Api, policies: tuple[str, ...], data: st.DataObject) -> None:
     """However an answer is cut, a client sees the redacted text, or when a rule blocks a beginning of it."""
@@ -264,7 +265,7 @@ def test_a_stream_shows_what_the_whole_shows(api: Api, policies: tuple[str, ...]
 
 
 @pytest.mark.parametrize("api", APIS, ids=NAMES)
-@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_what_only_looks_holds_nothing_back(api: Api, data: st.DataObject) -> None:
     """Rules that flag or monitor change nothing, and see the same as in the whole."""

@@ -235,6 +235,7 @@ def test_what_becomes_of_spans_is_counted(status: int, result: str, receiver: Re
     assert counted == {"ended": 2, result: 2}
 
 
+@pytest.mark.slow
 def test_opentelemetry_is_not_imported_unless_spans_are_sent() -> None:
     """It costs memory and a part of a second."""
     program = "import sys; from proxy.app import create_app; from proxy.settings import Settings; "
