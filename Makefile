@@ -27,7 +27,7 @@ lint: install
 	$(BIN)/lint-imports
 
 check: lint
-	$(BIN)/python -m pytest -q -n 2 -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow' $(ARGS)
 
 bench: install
 	@$(BIN)/python -m bench $(ARGS)
@@ -46,6 +46,7 @@ train: install
 		--rate 1.2e-4 --epochs 1 --entities-every 4 --minutes 40
 	$(BIN)/python models/ship.py --data $(DATA) --run build/last
 	$(BIN)/python models/distil.py --data $(DATA)
+	$(BIN)/python models/intent.py
 	$(BIN)/python models/evaluate.py --data $(DATA) --write
 	$(BIN)/python models/entities.py --data $(DATA) --write
 	$(BIN)/python models/parity.py --data $(DATA) --run build/last --write

@@ -33,7 +33,7 @@ def catalogue(settings: Settings | None = None, meter: Meters | None = None, out
     kinds = (
         pii.kind(classifiers, meter),
         credentials.KIND,
-        works.KIND,
+        works.kind(classifiers),
         misuse.kind(classifiers),
         bias.kind(classifiers),
         own.kind(classifiers),

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from proxy.checks.licences import Licences
 from proxy.checks.notices import is_copyleft
-from proxy.checks.requested import Requests, Styles
+from proxy.checks.requested import BEYOND, Requests, RequestWatch, Styles, waited
+from proxy.classifier import Classifiers, Intent, gathered
 from proxy.core import CheckKind, Finding, Report, Role, Segment
 from proxy.corpus import (
     Following,
@@ -102,6 +103,10 @@ class CopyrightOptions(BaseModel):
         description="works that may be reproduced: patterns for their id, title, author, holder, rights, licence or path",
     )
     welcome: list[str] = Field(default=[], description="licences that are not reported: SPDX ids or patterns such as BSD-*")
+    intent: Literal["classifier", "pattern"] = Field(
+        default="classifier",
+        description="what decides whether a prompt asks for a work, where patterns do not: the encoder, or nothing",
+    )
     artists: list[str] = Field(default=[], description="the artists whose style may not be asked for")
 
     def files(self) -> list[Path]:
@@ -142,7 +147,9 @@ class Part(Protocol):
 class Copyright:
     """The check, for some categories."""
 
-    def __init__(self, options: CopyrightOptions, categories: frozenset[str], variant: str = "") -> None:
+    def __init__(
+        self, options: CopyrightOptions, categories: frozenset[str], variant: str = "", intent: Intent | None = None
+    ) -> None:
         self.names = (("copyright", variant),)
         self.options, self.variant = options, variant
         self.indexes = [opened(Path(path)) for path in options.index]
@@ -157,16 +164,27 @@ class Copyright:
         if "code" in categories and (found := matching(self.indexes, "lexemes", limits, self.welcome)):
             self.matchers["code"] = found
         self.licences = Licences(options.welcome, variant) if "licence" in categories else None
-        self.requests = Requests(self.indexes, variant, self.welcome) if "request_for_work" in categories else None
+        self.requests = Requests(self.indexes, variant, self.welcome, intent) if "request_for_work" in categories else None
         self.styles = Styles(options.artists, variant) if "artist_style" in categories else None
 
     def __call__(self, segments: Sequence[Segment]) -> list[Report]:
-        return [Report(self.whole(segment.text), len(segment.text)) for segment in segments]
+        return [self.report(segment.text) for segment in segments]
 
     def quick(self, segments: Sequence[Segment]) -> list[Report] | None:
-        """The reports on short texts: a word takes a microsecond, and up to thirty where somebody makes it take long."""
+        """The reports on short texts: a word takes a microsecond, and up to thirty where somebody makes it take long.
+
+        None, too, where the encoder is asked: who waits for it must not hold up others.
+        """
         room = CLOSE if any(True for _ in self.others()) else BRIEF
-        return self(segments) if sum(len(segment.text) for segment in segments) <= room else None
+        if sum(len(segment.text) for segment in segments) > room:
+            return None
+        if self.requests is not None and self.requests.intent is not None:
+            watches = [self.requests.follow() for _ in segments]
+            for watch, segment in zip(watches, segments, strict=True):
+                watch.push(segment.text, end=True)
+            if any(watch.pending for watch in watches):
+                return None
+        return self(segments)
 
     def watch(self, role: Role) -> CopyrightWatch:  # noqa: ARG002 - a passage is one in every role
         """A watch over one text that comes in pieces."""
@@ -179,10 +197,20 @@ class Copyright:
 
     def whole(self, text: str) -> list[Finding]:
         """The findings in a text that is all there."""
+        return list(self.report(text).findings)
+
+    def report(self, text: str) -> Report:
+        """The report on a text that is all there."""
         found = [self.finding(category, passage) for category, each in self.matchers.items() for passage in each.whole(text)]
+        skipped: tuple[str, ...] = ()
         for part in self.others():
-            found += part.whole(text)
-        return ordered(found)
+            if isinstance(part, Requests):
+                watch = part.follow()
+                found += waited(watch, text)
+                skipped = (BEYOND,) if watch.skipped else ()
+            else:
+                found += part.whole(text)
+        return Report(ordered(found), len(text), not_inspected=skipped)
 
     def finding(self, category: str, passage: Passage) -> Finding:
         """A passage as a finding."""
@@ -221,18 +249,26 @@ class Passages:
 class CopyrightWatch:
     """One growing text in the eyes of all parts of the check."""
 
-    __slots__ = ("length", "parts")
+    __slots__ = ("ended", "length", "parts", "requests")
 
     def __init__(self, parts: Sequence[Part]) -> None:
-        self.parts, self.length = parts, 0
+        self.parts, self.length, self.ended = parts, 0, False
+        self.requests = next((part for part in parts if isinstance(part, RequestWatch)), None)
 
     def push(self, text: str, *, end: bool = False) -> Report:
-        """Take more of the text."""
+        """Take more of the text. Raises what the encoder raised."""
         self.length += len(text)
-        found = [finding for part in self.parts for finding in part.push(text, end=end)]
-        if end or not self.parts:
-            return Report(found, self.length)
-        return Report(found, min(part.settled for part in self.parts))
+        parts: Sequence[Part] = [] if self.ended else self.parts
+        found = [finding for part in parts for finding in part.push(text, end=end)]
+        if self.ended and self.requests is not None:
+            found += self.requests.answered()
+        self.ended = self.ended or end
+        skipped = (BEYOND,) if end and self.requests is not None and self.requests.skipped else ()
+        if self.ended and (self.requests is None or not self.requests.open):
+            return Report(found, self.length, not_inspected=skipped)
+        settled = min((part.settled for part in self.parts), default=self.length)
+        wait = gathered(self.requests.pending) if self.ended and self.requests is not None else None
+        return Report(found, settled, wait=wait, not_inspected=skipped)
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
@@ -276,18 +312,25 @@ def permitted(work: Work, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(fact, pattern.casefold()) for pattern in patterns for fact in facts)
 
 
-def build(options: CopyrightOptions, categories: frozenset[str], variant: str) -> Copyright:
-    """The check for `categories`."""
-    return Copyright(options, categories, variant)
+def build(options: CopyrightOptions, categories: frozenset[str], variant: str, intent: Intent | None = None) -> Copyright:
+    """The check for `categories`. Without `intent`, patterns alone decide what is a request."""
+    return Copyright(options, categories, variant, intent)
 
 
-KIND = CheckKind(
-    name="copyright",
-    family="copyright",
-    categories=CATEGORIES,
-    defaults=DEFAULTS,
-    options=CopyrightOptions,
-    select="categories",
-    build=build,
-    description="Passages of protected works and of source code, licences, requests for works, styles of living artists.",
-)
+def kind(classifiers: Classifiers) -> CheckKind:
+    """The check, with where its model comes from."""
+
+    def made(options: CopyrightOptions, categories: frozenset[str], variant: str) -> Copyright:
+        asked = "request_for_work" in categories and options.intent == "classifier"
+        return build(options, categories, variant, classifiers.requests() if asked else None)
+
+    return CheckKind(
+        name="copyright",
+        family="copyright",
+        categories=CATEGORIES,
+        defaults=DEFAULTS,
+        options=CopyrightOptions,
+        select="categories",
+        build=made,
+        description="Passages of protected works and of source code, licences, requests for works, styles of living artists.",
+    )

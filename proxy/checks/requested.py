@@ -1,30 +1,40 @@
-"""Prompts that ask for a work of the catalogue as it stands, or for the style of an artist: judged line by line, by pattern.
+"""Prompts that ask for a work of the catalogue as it stands, or for the style of an artist: judged line by line.
 
 A request names a work by one of its titles, as the index knows them, and says beside it that its text is wanted: word for word,
 in full, or a part of it. To ask about a work, or for a summary, a review or a translation of it, is no request for it. What is
 said may go over two lines: a line that ends no sentence is read together with the next one.
+
+Patterns decide where they can. Where they say nothing, or one thing and its opposite, the encoder does, if a rule wants it.
 """
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from proxy.checks import asking
 from proxy.checks.lines import APART, LONGEST, Line, Lines
-from proxy.core import Finding
+from proxy.classifier import Intent, Logits
+from proxy.core import DEADLINE, Finding
 from proxy.corpus import Index, Shelf, Titled, Work, prose, titles_in, unelided
 from proxy.corpus.words import block_words
+from proxy.errors import CheckTimeout
 
 AROUND = 200  # characters around a title in which the request has to be
 BETWEEN = 3  # words between `recite` and a title
 SHORT = 600  # characters of a text in which to look for a wish is cheaper than to look for titles
 BATCH = 30_000  # characters of lines that are judged in one pass
 KNOWN = 4096  # works that are remembered
-SCORES = {"literal": 0.9, "part": 0.7}
+SCORES = {"literal": 0.9, "part": 0.7, "open": 0.6}
+ASKED = 32  # places in a text about which the encoder is asked
+NAME = "this work"  # what the encoder reads in place of a title
+BEYOND = "beyond_windows"  # the reason that is counted when there are more
 ENDED = re.compile(r"[.!?…。！？][\s\"'”’»)\]*_]*$")
 STYLE = (
     r"\b(?:in|with|using|imitat\w+|mimic\w*|copy\w*|replicat\w+|emulat\w+)\s+(?:the\s+|a\s+|an\s+)?(?:\w+\s+){{0,3}}?"
@@ -53,20 +63,18 @@ class Said:
         return cls(*([match.span() for match in kind.finditer(text)] for kind in kinds))
 
     def wanted(self, start: int, end: int, near: int, low: int, high: int) -> str:
-        """How the text of the work whose title goes from `start` to `end` is wanted; empty if it is not.
+        """How the text of the work whose title goes from `start` to `end` is wanted; empty if it is not, `open` if nobody says.
 
         What counts is what is said from `low` to `high`, and a verb alone from `near` on, few words before the title.
         """
         low, high = max(low, start - AROUND), min(high, end + AROUND)
         sides = ((low, start), (end, high))
-        if any(within(self.about, *side) for side in sides) and not any(within(self.strict, *side) for side in sides):
-            return ""
-        if any(within(self.literal, *side) for side in sides):
-            return "literal"
         verb = bisect_left(self.bare, (start, 0))
-        if any(first >= low and near <= stop <= start for first, stop in self.bare[max(0, verb - 2) : verb]):
-            return "literal"
-        return "part" if within(self.part, low, start) else ""
+        bare = any(first >= low and near <= stop <= start for first, stop in self.bare[max(0, verb - 2) : verb])
+        literal, part = bare or any(within(self.literal, *side) for side in sides), within(self.part, low, start)
+        if any(within(self.about, *side) for side in sides) and not any(within(self.strict, *side) for side in sides):
+            return "open" if literal or part else ""
+        return "literal" if literal else "part" if part else "open"
 
 
 def asks(text: str) -> bool:
@@ -81,9 +89,12 @@ def within(spans: Sequence[tuple[int, int]], low: int, high: int) -> bool:
 
 
 class Requests:
-    """Requests for works of the catalogue."""
+    """Requests for works of the catalogue. `intent` is asked where patterns do not decide; without it that is no request."""
 
-    def __init__(self, indexes: Sequence[Index], variant: str, welcome: Callable[[Shelf, int], bool]) -> None:
+    def __init__(
+        self, indexes: Sequence[Index], variant: str, welcome: Callable[[Shelf, int], bool], intent: Intent | None = None
+    ) -> None:
+        self.intent = intent
         self.shelves = [shelf for index in indexes for shelf in index.shelves]
         self.variant, self.welcome = variant, welcome
         self.work = lru_cache(KNOWN)(lambda shelf, number: shelf.work(number))
@@ -93,8 +104,8 @@ class Requests:
         return RequestWatch(self)
 
     def whole(self, text: str) -> list[Finding]:
-        """The findings in a text that is all there."""
-        return self.follow().push(text, end=True)
+        """The findings in a text that is all there. Raises CheckOverloaded, CheckTimeout, and what the encoder raised."""
+        return waited(self.follow(), text)
 
     def named(self, text: str, place: tuple[int, int], titled: Titled) -> tuple[Work, bool] | None:
         """The work with a title that is asked for, and whether its author is named, too.
@@ -116,11 +127,20 @@ class Requests:
                 return work, authored
         return None
 
-    def finding(self, start: int, end: int, score: float, work: Work) -> Finding:
-        """A request as a finding."""
+    def finding(self, start: int, end: int, score: float, work: Work, intent: str) -> Finding:
+        """A request as a finding; `intent`: what decided that it is one."""
         facts = (("work", work.title), ("author", work.author), ("holder", work.holder), ("rights", work.rights), ("id", work.id))
-        detail = tuple((name, value) for name, value in facts if value)
+        detail = tuple((name, value) for name, value in (*facts, ("intent", intent)) if value)
         return Finding("copyright", "copyright", "request_for_work", score, start, end, self.variant, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A request if the encoder says so."""
+
+    finding: Finding
+    said: str
+    answers: list[Future[Logits]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +167,7 @@ class Batch:
         self.owner = owner
         self.parts: list[str] = []
         self.rows: list[Row] = []
+        self.open: list[Open] = []
         self.size = 0
 
     def add(self, line: Line, before: Line | None) -> None:
@@ -169,7 +190,7 @@ class Batch:
     def judged(self, known: list[Finding]) -> list[Finding]:
         """The works that the lines ask for, each alone or with the one before. `known`: what may go on into the first."""
         text = "".join(self.parts)
-        if len(text) < SHORT and not asks(text):
+        if len(text) < SHORT and self.owner.intent is None and not asks(text):
             return []
         words = block_words(unelided(text), prose())
         titles = Titles(titles_in(self.owner.shelves, words.prints), words.starts.tolist(), words.ends.tolist())
@@ -190,13 +211,25 @@ class Batch:
         for titled in inside:
             start, end, near = titles.starts[titled.first], titles.ends[titled.stop - 1], titles.near(titled) - low
             place = row.place(start, end)
-            if any(each.start < place[1] and place[0] < each.end for each in (*known, *found[-1:])):
+            if any(
+                each.start < place[1] and place[0] < each.end
+                for each in (*known, *found[-1:], *(each.finding for each in self.open[-1:]))
+            ):
                 continue
-            kind = said.wanted(start - low, end - low, near, split - low, high - low) if start >= split else ""
-            kind = kind or (said.wanted(start - low, end - low, near, 0, high - low) if split > low else "")
-            if kind and (named := self.owner.named(stretch, (start - low, end - low), titled)):
+            kinds = [said.wanted(start - low, end - low, near, split - low, high - low)] if start >= split else []
+            kinds += [said.wanted(start - low, end - low, near, 0, high - low)] if split > low else []
+            kind = next((each for each in kinds if each in ("literal", "part")), "open" if "open" in kinds else "")
+            if not kind or (kind == "open" and self.owner.intent is None):
+                continue
+            if named := self.owner.named(stretch, (start - low, end - low), titled):
                 work, authored = named
-                found.append(self.owner.finding(*place, min(1.0, SCORES[kind] + 0.1 * authored), work))
+                if kind == "open":
+                    around = (
+                        f"{stretch[max(0, start - low - AROUND) : start - low]}{NAME}{stretch[end - low : end - low + AROUND]}"
+                    )
+                    self.open.append(Open(self.owner.finding(*place, SCORES[kind], work, "classifier"), around))
+                else:
+                    found.append(self.owner.finding(*place, min(1.0, SCORES[kind] + 0.1 * authored), work, "pattern"))
         return found
 
 
@@ -233,9 +266,13 @@ class RequestWatch:
     lines: Lines = field(default_factory=Lines)
     before: Line | None = None
     known: list[Finding] = field(default_factory=list)  # the findings in the line before
+    open: list[Open] = field(default_factory=list)  # what the encoder is asked about, in order
+    asked: int = 0
+    skipped: bool = False  # there was more to be asked
+    told: set[int] = field(default_factory=set)  # where the requests begin that the encoder has found
 
     def push(self, text: str, *, end: bool = False) -> list[Finding]:
-        """Take more of the text."""
+        """Take more of the text. Raises CheckOverloaded, and what the encoder raised."""
         found, batch = list[Finding](), Batch(self.owner)
         for line in self.lines.push(text, end=end):
             if not line.text.strip():
@@ -245,7 +282,7 @@ class RequestWatch:
                 batch = Batch(self.owner)
             batch.add(line, self.joining(line.start))
             self.before = None if ENDED.search(line.text[-20:]) else line
-        return found + self.judge(batch)
+        return found + self.judge(batch) + self.answered()
 
     def judge(self, batch: Batch) -> list[Finding]:
         """The findings in some lines."""
@@ -254,7 +291,38 @@ class RequestWatch:
         found = batch.judged(self.known)
         last = batch.rows[-1].line.start
         self.known = [each for each in (*self.known, *found) if each.end > last]
+        self.ask(batch.open)
         return found
+
+    def ask(self, new: Sequence[Open]) -> None:
+        """Ask the encoder about what patterns leave open, once for each place."""
+        intent, open_ = self.owner.intent, {(each.finding.start, each.said) for each in self.open}
+        for each in new:
+            if intent is None or (each.finding.start, each.said) in open_:
+                continue
+            if self.asked == ASKED:
+                self.skipped = True
+                return
+            self.asked += 1
+            each.answers.extend(intent.ask([each.said], DEADLINE.get()))
+            self.open.append(each)
+        self.open.sort(key=lambda each: each.finding.start)
+
+    def answered(self) -> list[Finding]:
+        """The requests among what has been answered, up to the first place that has not."""
+        found, intent = list[Finding](), self.owner.intent
+        while self.open and all(answer.done() for answer in self.open[0].answers):
+            each = self.open.pop(0)
+            wanted = intent is not None and any(intent.wanted(answer.result()) for answer in each.answers)
+            if wanted and each.finding.start not in self.told:  # a line may have been judged alone, and with the next one
+                found.append(each.finding)
+                self.told.add(each.finding.start)
+        return found
+
+    @property
+    def pending(self) -> list[Future[Logits]]:
+        """What has not been answered."""
+        return [answer for each in self.open for answer in each.answers]
 
     def joining(self, start: int) -> Line | None:
         """The line before, if one that begins at `start` is read together with it."""
@@ -264,7 +332,17 @@ class RequestWatch:
     @property
     def settled(self) -> int:
         line = self.joining(self.lines.start)
-        return self.lines.start if line is None else line.start
+        start = self.lines.start if line is None else line.start
+        return min(start, self.open[0].finding.start) if self.open else start
+
+
+def waited(watch: RequestWatch, text: str) -> list[Finding]:
+    """All findings in a text, when the encoder has answered. Raises CheckTimeout, and what the encoder raised."""
+    found = watch.push(text, end=True)
+    left = DEADLINE.get() - time.monotonic()
+    if wait(watch.pending, None if left == math.inf else max(0.0, left)).not_done:
+        raise CheckTimeout("the classifier was not done in time")
+    return found + watch.answered()
 
 
 def is_cut(line: Line) -> bool:

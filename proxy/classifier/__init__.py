@@ -2,6 +2,7 @@
 
 from proxy.classifier.card import KINDS, Card, Kind, kind_of, read_card
 from proxy.classifier.chosen import Chosen, chosen, files, usable
+from proxy.classifier.intent import Intent
 from proxy.classifier.models import Classifiers
 from proxy.classifier.reading import Best, Beyond, Bounds, Following, Judgement, Model, Part, Reader, View
 from proxy.classifier.windows import Cutter
@@ -18,6 +19,7 @@ __all__ = [
     "Cutter",
     "Following",
     "Ids",
+    "Intent",
     "Judgement",
     "Kind",
     "Limits",

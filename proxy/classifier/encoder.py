@@ -80,6 +80,12 @@ class Serving:
         with torch.inference_mode():
             return [answer for part in parts for answer in self.tagged(part)]
 
+    def lined(self, windows: Sequence[Ids], layer: int, weight: Tensor, bias: Tensor) -> list[Logits]:
+        """For each window one number: a line over the mean of what a layer makes of its words."""
+        with torch.inference_mode():
+            read = (self.network(torch.tensor([list(ids)], device=self.device), None, layer) for ids in windows)
+            return [(float(x[0].float().mean(0).cpu() @ weight + bias),) for x in read]
+
     def tagged(self, windows: Sequence[Ids]) -> Iterator[Logits]:
         lengths = [len(window) // 2 for window in windows]
         longest = max(lengths)

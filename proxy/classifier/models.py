@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from proxy.classifier.card import CONFIG, MANIFEST, TOKENIZER, WEIGHTS, Card, Kind, read_card, verify
 from proxy.classifier.chosen import Chosen
+from proxy.classifier.intent import Intent, judge_of, read_intent
 from proxy.classifier.reading import Best, Model
 from proxy.classifier.screen import Screen
 from proxy.classifier.worker import Ids, Judge, Limits, Logits, Meter, Silent, Worker
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from proxy.classifier.encoder import Serving
     from proxy.classifier.pieces import Pieces
 
-ENCODER, NAMES, SCREEN = "encoder", "names", "screen"
+ENCODER, NAMES, SCREEN, INTENT = "encoder", "names", "screen", "intent"
 SAMPLE = "a text to warm up with"
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Classifiers:
     settings: Settings = field(default_factory=Settings)
     meter: Meter = field(default_factory=Silent)
     loaded: dict[object, Model] = field(default_factory=dict)
+    intents: list[Intent] = field(default_factory=list)  # the head for requests, once it is loaded
     cards: dict[str, Card] = field(default_factory=dict)  # of what is loaded: the folder may have another by now
     files: list[Opened] = field(default_factory=list)  # the encoder, once it is loaded
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -49,8 +51,18 @@ class Classifiers:
         """The encoder's token head, for names. Raises ModelError."""
         return self.once(NAMES, lambda: names(self.opened(), self.settings, self.meter))
 
+    def requests(self) -> Intent | None:
+        """The encoder's head for requests; None where there is none. Raises ModelError."""
+        folder = self.settings.models / INTENT
+        if not (folder / MANIFEST).exists():
+            return None
+        with self.lock:
+            if not self.intents:
+                self.intents.append(intent(self.opened(), folder, self.settings, self.meter))
+            return self.intents[0]
+
     def opened(self) -> Opened:
-        """The encoder's files, read and verified once for both of its heads."""
+        """The encoder's files, read and verified once for all of its heads."""
         if not self.files:
             self.files.append(opened(self.settings))
             self.cards[ENCODER] = self.files[0].card
@@ -117,6 +129,14 @@ def names(encoder: Opened, settings: Settings, meter: Meter) -> Model:
     naming = Naming(encoder.pieces, tuple(encoder.card.entities))
     worker = worker_of(NAMES, encoder.network.named, encoder, settings, meter, naming.ids(SAMPLE, "speaker"))
     return Model(nameplate(encoder.card), naming.entities, worker, naming.cutter, naming.ids, naming.found, often=True)
+
+
+def intent(encoder: Opened, folder: Path, settings: Settings, meter: Meter) -> Intent:
+    """The head for requests."""
+    card = read_intent(folder, settings.models / ENCODER)
+    ids = partial(encoder.pieces.ids, kind="speaker")
+    judge = judge_of(encoder.network, folder, card)
+    return Intent(card, worker_of(INTENT, judge, encoder, settings, meter, ids(SAMPLE)), ids)
 
 
 def nameplate(card: Card) -> str:

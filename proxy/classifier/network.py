@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -74,12 +75,12 @@ class Encoder(nn.Module):
         self.tag = nn.Linear(ENTITY_HIDDEN, entities + 1)  # 0: no entity
 
     def forward(
-        self, ids: Tensor, mask: Tensor | None = None
-    ) -> Tensor:  # ids: B T; mask: B T, true where there is text -> B T H
+        self, ids: Tensor, mask: Tensor | None = None, layers: int | None = None
+    ) -> Tensor:  # ids: B T; mask: B T, true where there is text; layers: how many, left out: all -> B T H
         x = self.norm(self.words(ids) + self.places.weight[: ids.shape[1]])
         x = functional.dropout(x, self.dropout, self.training)
         wide = None if mask is None else mask[:, None, None, :]
-        for layer in self.layers:
+        for layer in islice(self.layers, layers):
             x = layer(x, wide, self.dropout)
         return torch.as_tensor(x)
 
