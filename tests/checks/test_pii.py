@@ -456,6 +456,7 @@ def test_what_is_allowed_is_no_finding() -> None:
     kind = CATALOGUE["pii"]
     [check] = kind.build(given.options, given.categories, given.variant)  # type: ignore[misc]  # a tuple, for pii
     text = "support@example.com, my.support@example.com, +1 800 555 0199, jane@ours.example.org, jane@ours.example.org.uk"
+    assert isinstance(check, Screened)
     [report] = Screened(check.checks, hyperscan=thorough())([Segment(text, "user")])
     assert [text[f.start : f.end] for f in report.findings] == ["my.support@example.com", "jane@ours.example.org.uk"]
 
