@@ -153,11 +153,12 @@ def usual(locales: Iterable[str]) -> tuple[str, ...]:
 
 @cache
 def presidio() -> ModuleType:
-    """Presidio's package, imported without torch and with its loggers closed.
+    """Presidio's package, imported without what its engines need, and with its loggers closed.
 
-    spaCy's thinc would import torch for models that are not used here: 1.4 s and 180 MB. Presidio's loggers quote texts.
+    Where they are installed, spaCy's thinc would import torch, and Presidio transformers and Stanza: six seconds, for models that
+    are not used here. Engines run in a process of their own. Presidio's loggers quote texts.
     """
-    with hidden("torch"):
+    with hidden("torch", "transformers", "stanza", "gliner"):
         import presidio_analyzer  # noqa: PLC0415 - a second to import
     for name in ("presidio-analyzer", "decision_process"):
         logger = logging.getLogger(name)
@@ -166,8 +167,8 @@ def presidio() -> ModuleType:
 
 
 @contextmanager
-def hidden(name: str) -> Iterator[None]:
-    """The module `name`, unless it is there already, cannot be imported by this thread; by others it can."""
+def hidden(*names: str) -> Iterator[None]:
+    """These modules, unless they are there already, cannot be imported by this thread; by others they can."""
     thread = threading.get_ident()
 
     class Hidden:
@@ -175,8 +176,8 @@ def hidden(name: str) -> Iterator[None]:
 
         @staticmethod
         def find_spec(fullname: str, path: object = None, target: object = None) -> None:  # noqa: ARG004 - its signature
-            if fullname == name and threading.get_ident() == thread:
-                raise ModuleNotFoundError(f"{name} is not needed here", name=name)
+            if fullname in names and threading.get_ident() == thread:
+                raise ModuleNotFoundError(f"{fullname} is not needed here", name=fullname)
 
     sys.meta_path.insert(0, Hidden)
     try:
