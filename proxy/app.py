@@ -33,6 +33,7 @@ from proxy.metrics import Metrics
 from proxy.outside import Outside
 from proxy.settings import Settings
 from proxy.traces import Traces, step
+from proxy.uninspected import Uninspected
 from proxy.vault import conversations
 
 TOO_LATE = 2**20  # bytes of a request that is refused unread
@@ -64,6 +65,7 @@ def create_app(
         metrics,
         Traces.of(settings, metrics.spanned),
     )
+    uninspected = Uninspected(gateway)
     draining = Draining(settings.shutdown_delay, settings.shutdown_grace)
     pages = Pages(gateway, reloader, draining)
     endpoints = {path: gateway.endpoint(dialect) for path, dialect in DIALECTS.items()}
@@ -83,10 +85,10 @@ def create_app(
             Route("/readyz", pages.readyz),
         ],
         exception_handlers={HTTPException: refuse_route, RequestError: refuse_request},
-        lifespan=lambda _: lifespan(gateway, reloader, outside),
+        lifespan=lambda _: lifespan(gateway, reloader, outside, uninspected),
     )
     site.router.redirect_slashes = False  # a path is served as it is written, or not at all
-    return Application(site, endpoints, draining)
+    return Application(site, endpoints, draining, uninspected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Application:
     site: Starlette
     endpoints: Mapping[str, Endpoint]
     draining: Draining
+    uninspected: Uninspected
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         calls = self.draining.calls
@@ -116,6 +119,8 @@ class Application:
         endpoint = self.endpoints.get(scope.get("path", "")) if scope.get("method") == "POST" else None
         if endpoint is not None:
             await endpoint(scope, receive, send)
+        elif api := self.uninspected.api(scope):
+            await self.uninspected(api, scope, receive, send)
         elif scope["type"] == "websocket":
             await refuse_socket(scope, receive, send)
         else:
@@ -137,7 +142,7 @@ def named(scope: Scope, send: Send) -> Send:
 
 
 @contextlib.asynccontextmanager
-async def lifespan(gateway: Gateway, reloader: Reloader, outside: Outside) -> AsyncIterator[None]:
+async def lifespan(gateway: Gateway, reloader: Reloader, outside: Outside, uninspected: Uninspected) -> AsyncIterator[None]:
     """Watch the policies while the server runs; let go of threads and connections when it stops."""
     outside.bind(asyncio.get_running_loop())
     every = gateway.settings.reload
@@ -154,6 +159,7 @@ async def lifespan(gateway: Gateway, reloader: Reloader, outside: Outside) -> As
         for pool in gateway.pools.values():
             await pool.close()
         await outside.close()
+        await uninspected.close()
         if gateway.engine.conversations.vault is not None:
             await gateway.engine.conversations.vault.close()
         gateway.engine.close()
@@ -299,6 +305,7 @@ class Pages:
                 "policies": [f"{policy.name}@{policy.digest}" for policy in policies.policies],
                 "refused": self.reloader.problem.splitlines(),
                 "models": list(served),
+                "uninspected": list(self.gateway.settings.uninspected),
                 "down": down,
                 "pools": {name: {each: state.value for each, state in pool.states.items()} for name, pool in served.items()},
             },

@@ -56,6 +56,7 @@ LEGAL = {
     "log_level": "debug",
     "log_format": "json",
     "hidden_text": "pass",
+    "uninspected": '{"realtime": "echo"}',
     "shutdown_grace": "5s",
     "shutdown_delay": "2s",
 }

@@ -153,7 +153,7 @@ FORESEEN = {  # are shown as 0 before they happen: Prometheus takes no first val
     "parapet_policy_loads": ("loaded", "refused"),
 }
 REASONS = frozenset(
-    "image audio video file unknown_field logprobs timestamps error_body previous_turns "
+    "image audio video file realtime batch unknown_field logprobs timestamps error_body previous_turns "
     "stored_prompt encrypted beyond_windows tokens embeddings".split()
 )
 

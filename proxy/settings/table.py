@@ -84,6 +84,8 @@ def told_apart(keys: tuple[Key, ...]) -> tuple[Key, ...]:
 
 SERVICES = Kind("names of services, each with what it is", show_nested, nested=True)
 Services = Annotated[Mapping[Name, Service], SERVICES]
+UNINSPECTED = Kind("realtime, batches or files, each with the model whose backend serves it", show_nested, nested=True)
+Uninspected = Annotated[Mapping[Literal["realtime", "batches", "files"], Name], UNINSPECTED]
 Keys = Annotated[tuple[Key, ...], AfterValidator(told_apart), Kind("a list of keys", show_nested, nested=True)]
 
 
@@ -120,6 +122,11 @@ class Settings:
         "what becomes of prompts with text that cannot be read here (tokens, embeddings, turns that only the backend has) under "
         "rules that redact or block prompts; pass counts it as not inspected",
         "refuse",
+    )
+    uninspected: Uninspected = setting(
+        "APIs that pass although nobody can read them here (realtime sessions, batches, files), each with the model whose first "
+        "backend serves it; they are refused otherwise",
+        dict,
     )
     connect_timeout: Positive = setting("how long a connection to a backend may take", 5.0)
     first_byte_timeout: Positive = setting("how long a backend may take until its answer begins", 300.0)
