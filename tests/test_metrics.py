@@ -80,6 +80,7 @@ def test_labels_hold_nothing_that_a_caller_chose(tmp_path: Path) -> None:
             await parapet.chat(IBAN)
             await parapet.chat(model=MARKER)
             await parapet.chat(messages=[{"role": "user", "content": [{"type": MARKER}]}, {"role": MARKER}])
+            await parapet.chat(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": MARKER}}]}])
             return await parapet.metrics()
 
     text = asyncio.run(main())
