@@ -14,7 +14,7 @@ AT_HOME = {
     "torch": {"classifier"},
     "transformers": {"classifier"},
     "starlette": EDGE | {"guarding"},
-    "aiohttp": EDGE | {"outside"},
+    "aiohttp": EDGE | {"outside", "uninspected"},
     "uvicorn": {"cli"},
     "httpx": {"backends"},  # as LiteLLM needs it
     "openai": {"cli"},
