@@ -1,13 +1,14 @@
 """What `pii` and `secrets` find and what they do not: precision and recall by entity, false positives by recognizer.
 
-    python -m bench.privacy DATA [--locales us,uk,de] [--rows 1500]
+    python -m bench.privacy DATA [--locales us,uk,de] [--rows 1500] [--names 300]
 
 DATA is a folder of sets: of each `NAME/data.jsonl.gz`, a row has `text` and `spans` with `start`, `end` and `label`. A set whose
 spans are labelled SECRET is for `secrets`, one without any span for the false positives, every other one for `pii`. Keys of
 families that no row of the table knows are made here, from formats that nobody has published, under names that nobody has.
 
 A finding counts as right where it and a span of the same label share at least half of what both cover. Labels of the data that
-the patterns do not look for (names, places) are left out, and so are findings of entities that a set does not label.
+the patterns do not look for (names, places) are left out, and so are findings of entities that a set does not label. Names are
+counted in tables of their own, to the character and by half, and where a set has both, all personal data as one, with F2.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from proxy.checks import CATALOGUE
+from proxy.checks import CATALOGUE, combined
 from proxy.checks.pii import DEFAULTS
 from proxy.checks.recognizers import ENTITIES, HOMES, INTERNATIONAL, LOCALES
 from proxy.core import Check, Finding, Segment
@@ -213,11 +214,17 @@ def main() -> None:
     parser.add_argument("--sets", default="pii-*", metavar="GLOB", help="the sets that are read (pii-*)")
     parser.add_argument("--locales", default=",".join(LOCALES), help="for the entities of labelled sets (all)")
     parser.add_argument("--rows", type=int, default=1500, help="of a set at most (1500)")
+    parser.add_argument("--names", type=int, default=300, metavar="ROWS", help="of a set at most, for names; 0: no encoder (300)")
     asked = parser.parse_args()
+    from bench.privacy_cost import cost
+    from bench.privacy_names import mixed, names
+
     locales = asked.locales.split(",")
     chosen = [name for name in ENTITIES if name not in MODELS and HOMES[name] in (INTERNATIONAL, *locales)]
     wide = built("pii", locales=locales, entities=chosen)
     usual, keys = built("pii", entities=list(DEFAULTS)), built("secrets")
+    cost(combined((*usual, *keys)))
+    every = combined(built("pii", locales=locales, entities=sorted({*chosen, *MODELS}))) if asked.names else ()
     for path in sorted(asked.data.glob(f"{asked.sets}/data.jsonl.gz")):
         name, rows = path.parent.name, read(path, asked.rows)
         labels = {span.label for row in rows for span in row.spans}
@@ -228,6 +235,10 @@ def main() -> None:
             secrets(keys, rows).show(f"{name}: secrets by family")
         elif known := labels & set(chosen):
             entities(wide, rows, known).show(f"{name}: entities")
+        if asked.names and (people := labels & MODELS):
+            names(every, rows[: asked.names], people, f"{name}: names")
+            if known := labels & set(chosen):
+                mixed(every, rows[: asked.names], name)
     secrets(keys, list(unseen(840))).show("keys of families that the table does not know")
 
 

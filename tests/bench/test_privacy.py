@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import privacy
+from bench import privacy, privacy_cost
 from bench.privacy import Row, Span
+from bench.privacy_names import Sums, merged, shared
+from proxy.checks.pii import DEFAULTS
 from proxy.core import Finding
 
 
@@ -35,7 +37,10 @@ def test_each_kind_of_set_has_its_table(tmp_path: Path) -> None:
         with gzip.open(tmp_path / name / "data.jsonl.gz", "wt") as file:
             file.write("\n".join(lines))
     done = subprocess.run(
-        [sys.executable, "-m", "bench.privacy", str(tmp_path), "--locales", "us"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "bench.privacy", str(tmp_path), "--locales", "us", "--names", "0"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     tables = {part.strip().split(":")[0]: part.split() for part in done.stdout.split("\n\n")}
     chat = tables["pii-chat"]
@@ -60,3 +65,22 @@ def test_a_finding_is_right_where_it_shares_half() -> None:
     row = Row("0123456789", (Span(0, 10, "A"),))
     [span] = row.spans
     assert [privacy.same(span, Finding("c", "privacy", "A", 1.0, 0, end)) for end in (5, 4)] == [True, False]
+
+
+def test_all_entities_as_one_are_counted_by_what_they_share() -> None:
+    """Places that overlap are one; precision is of what is said, recall of what is there."""
+    assert merged([(8, 12), (0, 5), (4, 9), (12, 14)]) == [(0, 12), (12, 14)]
+    assert [shared((0, 10), other) for other in ((0, 10), (0, 5), (10, 12))] == [1.0, 0.5, 0.0]
+    sums = Sums()
+    sums.add([(0, 10), (20, 30)], [(0, 8), (40, 50), (60, 70)], 0.75)
+    assert [float(figure) for figure in sums.figures(2).split()] == [0.333, 0.5, 0.455]
+
+
+def test_chats_have_five_entities_and_clean_texts_none() -> None:
+    """So that what is timed is what the tables say."""
+    import random
+
+    checks = (*privacy.built("pii", entities=list(DEFAULTS)), *privacy.built("secrets"))
+    chance = random.Random(5)
+    assert {len(privacy.findings(checks, text)) for text in privacy_cost.chats(chance)[:20]} == {5}
+    assert privacy.findings(checks, privacy_cost.clean(chance)[0]) == []
