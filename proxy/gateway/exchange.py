@@ -206,6 +206,8 @@ class Exchange:
         if self.guarded is None:
             return
         growing = self.guarded.growing
+        if self.record.outcome == "client_left" and growing.length and not self.guarded.over:
+            self.gateway.metrics.spared(self.record.model, "completion", growing.length)
         decision = growing.decision
         with step("guard completion", begun=self.begun) as span:
             growing.close()

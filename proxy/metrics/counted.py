@@ -121,8 +121,8 @@ METRICS: dict[str, Row] = {
     "parapet_tokens": Row(Counter, "Tokens that backends say they have read (input) and written (output).", ("model", "kind")),
     "parapet_tokens_saved": Row(
         Counter,
-        "Tokens, estimated, that backends had not to write since the call was blocked: the mean of the model's answers so far, "
-        "less what had come.",
+        "Tokens, estimated, that backends had not to write since the call was blocked or the caller left a stream: the mean of "
+        "the model's answers so far, less what had come.",
         ("model", "direction"),
     ),
     "parapet_overlaps": Row(

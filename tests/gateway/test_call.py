@@ -232,6 +232,37 @@ def test_when_the_client_leaves_the_backends_call_is_cancelled(stream: bool, tmp
 
 
 @pytest.mark.slow
+def test_tokens_are_saved_when_a_caller_leaves_a_stream(tmp_path: Path) -> None:
+    """The mean of the answers so far, less what had come: the backend writes no more for nobody."""
+
+    async def behave(request: Any, writer: asyncio.StreamWriter, reader: asyncio.StreamReader) -> None:
+        if not request.get("stream"):
+            writer.write(http(orjson.dumps(completion("fine") | {"usage": {"prompt_tokens": 1, "completion_tokens": 100}})))
+            return
+        writer.write(STREAM + piece(event(chunk({"content": "one two three four five six. "}))))
+        await reader.read()
+        raise ConnectionError
+
+    async def main() -> None:
+        async with misbehaving(behave) as address:
+            parapet = world(tmp_path, REDACT, backend=address)
+            async with served(parapet.app) as url, httpx.AsyncClient(base_url=url) as client:
+                assert (await client.post(URL, json=ask())).status_code == 200
+                async with client.stream("POST", URL, json=ask(stream=True)) as answer:
+                    await anext(answer.aiter_bytes())
+                for _ in range(200):
+                    page = (await client.get("/metrics")).text
+                    if 'outcome="client_left"' in page:
+                        break
+                    await asyncio.sleep(0.02)
+            [line] = [line for line in page.split("\n") if line.startswith("parapet_tokens_saved_total")]
+            assert 'direction="completion",model="m"' in line
+            assert 80 < float(line.split()[-1]) < 100
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
 def test_a_client_that_reads_slowly_slows_the_backend(tmp_path: Path) -> None:
     """Nobody hoards a stream that its reader does not take: what the backend can write is bounded by buffers."""
     written = 0
