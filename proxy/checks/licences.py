@@ -37,6 +37,13 @@ NAMED = re.compile(
 )
 # Ids of the list that are words and mean a licence nevertheless; others, such as Fair, need a number or a hyphen.
 PLAIN = frozenset("MIT ISC ZLIB UNLICENSE WTFPL BEERWARE POSTGRESQL NCSA X11 LIBPNG SLEEPYCAT".split())
+FAMILIES = frozenset(("GPL", "LGPL", "AGPL"))  # that are named without a version, too
+VERSION = re.compile(r"[\s,(]*(?:v|version)?\.?\s*([1-3])(?:\.(\d))?(?![\d.]*\d)", re.IGNORECASE)
+NOTICE = re.compile(  # with `licensed under` before it, a notice of the table
+    r"[\s,(]*v\.?\s*\d", re.IGNORECASE
+)
+GLUED = re.compile(r"GPLV?([1-3])\+?")
+LOOKED = 20  # characters behind a licence's name in which its version is looked for
 NOTICED = frozenset(("MIT", "ISC", "APACHE-2.0"))  # with `license` behind them they are notices of the table
 LICENCE = re.compile(r"\s+licen[cs]e", re.IGNORECASE)
 # The end of a line whose licence stands on the next one, or goes on there.
@@ -112,9 +119,18 @@ def together(words: list[str]) -> list[tuple[str, ...]]:
         del words[0]
 
 
-def named(tag: str) -> str:
-    """The licences of an expression in prose; empty if it is none, or only a word that is on the list too."""
+def named(tag: str, behind: str = "") -> str:
+    """The licences of an expression in prose; empty if it is none, or only a word that is on the list too.
+
+    A family alone, such as GPL, is named as it is, or by the version that is `behind` it.
+    """
     spdx = expression(tag)
+    family = tag.split(maxsplit=1)[0].upper()
+    if spdx == "unknown" and (written := GLUED.fullmatch(family)):
+        return f"GPL-{written[1]}.0"
+    if spdx == "unknown" and family in FAMILIES:
+        version = VERSION.match(behind) if " " not in tag else None
+        return f"{family}-{version[1]}.{version[2] or 0}" if version else family
     sure = spdx != "unknown" and all(
         each.upper() in PLAIN or any(char.isdigit() or char == "-" for char in each) for each in re.split(r" OR | AND ", spdx)
     )
@@ -154,8 +170,12 @@ class Licences:
             found += self.unwelcome(line, expression(match[1]), "tag", 1.0, place)
         for match in NAMED.finditer(line.text):
             tag = (match[2] or match[3]).rstrip(".-+" if match[0].endswith(".") else ".-")
-            spdx = named(tag)
-            noticed = match[1] and spdx.upper() in NOTICED and LICENCE.match(line.text, match.end())
+            spdx = named(tag, line.text[match.end() : match.end() + LOOKED])
+            noticed = match[1] and (
+                (spdx.upper() in NOTICED and LICENCE.match(line.text, match.end()))
+                or (tag.upper() in FAMILIES and NOTICE.match(line.text, match.end()))
+                or GLUED.fullmatch(tag.upper())
+            )
             if spdx and not noticed:
                 found += self.unwelcome(line, spdx, "notice", 0.8, (match.start(), match.start(match.lastindex or 0) + len(tag)))
         return found

@@ -83,8 +83,8 @@ CREATIVE_COMMONS = ("by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd")
 
 
 def is_copyleft(licence: str) -> bool:
-    """Whether a licence, by its SPDX id, asks that works made from it go under it too."""
-    return any(fnmatchcase(licence.upper(), pattern.upper()) for pattern in COPYLEFT)
+    """Whether a licence, by its SPDX id or its family, asks that works made from it go under it too."""
+    return any(fnmatchcase(form, pattern.upper()) for form in (licence.upper(), f"{licence.upper()}-") for pattern in COPYLEFT)
 
 
 def phrases() -> Iterator[tuple[str, str]]:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from proxy.corpus import grams
 from proxy.corpus.folding import prose
 from proxy.corpus.index import FACTS, Index, opened
-from proxy.corpus.layout import WAY_OUT, Writer, verify, written
+from proxy.corpus.layout import WAY_OUT, Writer, alone, verify, written
 from proxy.corpus.sources import Facts, Piece, Read, Source, pieces, sources, tokenised
 from proxy.corpus.table import APART, LENGTHS, LIMIT, Form, Section, Segment, Tokens
 from proxy.corpus.titles import title_keys
@@ -66,6 +66,11 @@ def build(paths: Iterable[Path], out: Path, plan: Plan = USUAL, progress: Progre
 
 def extend(path: Path, paths: Iterable[Path], plan: Plan = USUAL, progress: Progress = quiet) -> None:
     """Add works to an index, as a segment of their own; one that has many segments is merged. Raises IndexFileError, OSError."""
+    with alone(path):
+        _extend(path, paths, plan, progress)
+
+
+def _extend(path: Path, paths: Iterable[Path], plan: Plan, progress: Progress) -> None:
     old = opened(path)
     with written(path) as writer, Gathered(path.parent, plan.tokens) as gathered:
         alike = [s for s in old.shelves if (s.segment.tokens, s.segment.form) == (plan.tokens, plan.form)]
@@ -82,6 +87,11 @@ def extend(path: Path, paths: Iterable[Path], plan: Plan = USUAL, progress: Prog
 
 def merge(paths: Sequence[Path], out: Path, progress: Progress = quiet) -> None:
     """Join indexes, and the segments of each, to one with a segment for each kind. Raises IndexFileError, OSError."""
+    with alone(out):
+        _merge(paths, out, progress)
+
+
+def _merge(paths: Sequence[Path], out: Path, progress: Progress) -> None:
     indexes: list[Index] = [opened(path) for path in paths]
     with written(out) as writer:
         shelves = [(index.path, shelf) for index in indexes for shelf in index.shelves]

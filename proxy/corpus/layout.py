@@ -12,6 +12,7 @@ and `offsets` (u64, where each begins), `titles` and `titled` (u64, u32: hashes 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -161,6 +162,20 @@ class _Part:
         chunk = self.file.read(min(size, self.left))
         self.left -= len(chunk)
         return chunk
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """The only process of those that ask that reads an index to write it anew; the others wait. Raises IndexFileError."""
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)  # the folder, since the file itself is replaced
+    except OSError as error:
+        raise IndexFileError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 @contextmanager

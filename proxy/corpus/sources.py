@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from proxy.corpus.charsets import Bytes, plain
 from proxy.corpus.folding import Folding, code, prose
 from proxy.corpus.index import FACTS
@@ -30,6 +32,9 @@ CODE = frozenset(
 )
 LINES = frozenset("jsonl ndjson".split())
 PIECE = 4 << 20  # bytes of text in one piece
+BYTES = np.arange(256)
+SPACES = np.isin(BYTES, list(b" \n"))
+LETTERS = np.array([byte < 128 and chr(byte).isalnum() for byte in range(256)])  # that a word may end with for certain
 LINE = 32 << 20  # bytes of a JSON line, at most: it is decoded in memory, by every process at once
 LONG = 200  # characters of a fact that are kept
 TITLES = 50  # further titles of a work that are kept
@@ -149,11 +154,11 @@ def _cut(file: Bytes, *, lines: bool) -> Iterator[bytes]:
 
 def _boundary(chunk: bytes) -> int:
     """The last place where a word has ended for certain: behind a letter or a sign, before a space."""
-    for place in range(len(chunk) - 1, 0, -1):
-        if chunk[place] in b" \n" and chunk[place - 1] < 128 and chr(chunk[place - 1]).isalnum():
-            return place
-        if len(chunk) - place > PIECE // 2:  # a file without words: any character may end a piece
-            break
+    tail = np.frombuffer(chunk, np.uint8)[max(0, len(chunk) - PIECE // 2 - 2) :]
+    found = np.flatnonzero(SPACES[tail[1:]] & LETTERS[tail[:-1]])
+    if found.size:
+        return len(chunk) - len(tail) + int(found[-1]) + 1
+    # a file without words: any character may end a piece
     return next((p for p in range(len(chunk) - 1, max(0, len(chunk) - 4), -1) if chunk[p] & 0xC0 != 0x80), len(chunk))
 
 

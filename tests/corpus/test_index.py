@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,16 @@ def test_an_index_is_extended_and_merged(tmp_path: Path) -> None:
     assert len(contents(tmp_path / "one.pidx").segments) == 1
     assert [titles(tmp_path / "one.pidx", each) for each in passages] == [{"first"}, {"second"}]
     assert verify(tmp_path / "one.pidx") == verify(path) == []
+
+
+def test_an_index_may_be_extended_by_several_at_once(tmp_path: Path) -> None:
+    """Each waits for the others, so that no work is lost."""
+    path = catalogue(tmp_path, works=[("first", text(WORKS["first"]))])
+    for number in range(4):
+        (tmp_path / f"work {number}.txt").write_text(text(prose(70 + number, 300)))
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda number: extend(path, [tmp_path / f"work {number}.txt"]), range(4)))
+    assert [titles(path, prose(70 + number, 60)) for number in range(4)] == [{f"work {number}"} for number in range(4)]
 
 
 def test_an_index_that_is_extended_often_is_merged(tmp_path: Path) -> None:
