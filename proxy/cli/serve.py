@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+import multiprocessing
 import os
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +126,20 @@ class Workers(Multiprocess):
 
 def worker() -> Application:
     """The application of one worker process, from the variables that its parent set."""
+    threading.Thread(target=follow, name="parapet-parent", daemon=True).start()
     given = settings.load(None, os.environ, {})
     logs.configure(given.log_level, given.log_format)
     shared = Path(os.environ[SHARED])
     app = frozen(create_app(given, shared_metrics=shared))
     return Stopping(app.draining, shared / ENDING).heeded(app)
+
+
+def follow() -> None:
+    """Stop when the parent is gone: nobody would replace this process or stop it, and it would keep the port."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def frozen(app: Application) -> Application:

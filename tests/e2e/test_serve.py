@@ -126,6 +126,18 @@ def test_a_worker_that_is_killed_leaves_no_calls_behind(tmp_path: Path) -> None:
         stream.close()
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells a process's children there")
+def test_workers_end_with_whoever_started_them(tmp_path: Path) -> None:
+    """Killed or not: else they would keep the port, and nobody would look after them."""
+    baseline = Path(__file__).parents[2] / "policies" / "baseline.yaml"
+    with serving(tmp_path, config=f"workers: 2\npolicies: [{baseline}]\n") as server:
+        left = workers(server)
+        assert len(left) == 2
+        server.process.kill()
+        server.process.wait()
+        assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), 60)
+
+
 def test_a_stream_that_is_under_way_finishes_when_the_server_stops(tmp_path: Path) -> None:
     """SIGTERM in its middle loses nothing of it."""
     config = "pools: {echo: {backends: [{kind: echo, pace: 100ms, chunk: 4}]}}\n"
