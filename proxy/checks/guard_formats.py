@@ -26,7 +26,7 @@ MARKS = re.compile(
     r"<(?=\|)|<(?=/?s>)|<(?=/?(?:start_of_turn|end_of_turn|score|think|BEGIN |END ))|\[(?=/?INST\])|(?<=\|)>", re.IGNORECASE
 )
 FAINT = 0.01  # no finding is made of a lower probability
-HALF = 0.5  # the score of `Controversial`, where no probability is given
+HALF = 0.5  # the score of `Controversial`, where no probability is given, and the least of any bad verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,12 @@ class Given:
     prompt: str = ""
     safe: str = ""
     unsafe: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)  # the model's own, each with the category of its findings
+
+    @property
+    def about(self) -> Sequence[str]:
+        """The model's words whose categories rules are about."""
+        return [word for word, category in self.words.items() if category in self.wanted]
 
 
 Read = Callable[[Told, Question, Ask, Given], Iterable[tuple[str, float]]]  # the model's words, each with a score
@@ -66,8 +72,8 @@ class Format:
 
     asks: Callable[[Question, Given], Sequence[Ask]]
     read: Read
-    defaults: tuple[str, ...] = ()  # the categories that a rule is about when it names none; empty: all
-    known: Mapping[str, str] = field(default_factory=dict)
+    defaults: tuple[str, ...] = ()  # the model's words that a rule is about when it names no categories; empty: all
+    closed: bool = False  # it has the words of the table and no others
 
 
 def broken(text: str) -> str:
@@ -156,8 +162,11 @@ def chance(told: Told, bad: str, good: Sequence[str], *, after: str = "", number
 
 
 def verdict(is_bad: bool, score: float | None, names: Iterable[str] = ()) -> Iterable[tuple[str, float]]:
-    """The findings of one verdict: the whole, and the words that it names."""
-    score = float(is_bad) if score is None else score
+    """The findings of one verdict: the whole, and the words that it names.
+
+    A bad one is worth a half at least: where its tokens seem to say less, they are cut as nobody foresaw.
+    """
+    score = float(is_bad) if score is None else max(score, HALF if is_bad else 0.0)
     if score >= FAINT:
         yield UNSAFE, score
         yield from ((name, score) for name in names)
@@ -185,11 +194,10 @@ def ask_shieldgemma(question: Question, given: Given) -> Sequence[Ask]:
     template = words.SHIELDGEMMA_RESPONSE if question.role in SPEAKS else words.SHIELDGEMMA_PROMPT
     prompt, reply = pair(question)
     asks = []
-    for word, principle in words.PRINCIPLES.items():
-        name, _, content = principle.partition("|")
-        if words.SHIELDGEMMA[word] in given.wanted:
-            told = template.format(prompt=prompt, response=reply, name=name, content=content)
-            asks.append(Ask(PLAIN, {"prompt": told, **SHORT}, word))
+    for word in given.about:
+        name, _, content = words.PRINCIPLES[word].partition("|")
+        told = template.format(prompt=prompt, response=reply, name=name, content=content)
+        asks.append(Ask(PLAIN, {"prompt": told, **SHORT}, word))
     return asks
 
 
@@ -205,13 +213,12 @@ def read_shieldgemma(told: Told, _: Question, ask: Ask, __: Given) -> Iterable[t
 
 
 def ask_granite(question: Question, given: Given) -> Sequence[Ask]:
-    risks = [risk for risk, category in words.GRANITE.items() if category in given.wanted]
     prompt, reply = pair(question)
     said = [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]
     said = said if question.role in SPEAKS else said[:1]
     return [
         chat(said, 32, risk, chat_template_kwargs={"guardian_config": {"criteria_id": risk, "risk_name": risk}, "think": False})
-        for risk in risks
+        for risk in given.about
     ]
 
 
@@ -222,17 +229,12 @@ GRANITE = re.compile(
 
 def read_granite(told: Told, _: Question, ask: Ask, __: Given) -> Iterable[tuple[str, float]]:
     text = told.text.rpartition("</think>")[2]
-    found = re.fullmatch(
-        r"\s*(?:<score>\s*(yes|no)\s*</score>|(yes|no)\s*(?:<confidence>\s*(?:high|low)\s*</confidence>)?)\s*",
-        text,
-        re.IGNORECASE,
-    )
+    found = GRANITE.fullmatch(text)
     if not found:
         raise declined("Granite Guardian")
     score = chance(told, "yes", ("no",), after="<score>" if found[1] else "")
-    names = [] if ask.about == "harm" else [ask.about]
-    made = verdict((found[1] or found[2]).lower() == "yes", score, names)
-    return [(name, share) for name, share in made if name != UNSAFE or ask.about == "harm"]
+    made = verdict((found[1] or found[2]).lower() == "yes", score, [ask.about])
+    return [(name, share) for name, share in made if name != UNSAFE]
 
 
 def ask_wildguard(question: Question, _: Given) -> Sequence[Ask]:
@@ -282,12 +284,13 @@ def read_qwen(told: Told, _: Question, __: Ask, ___: Given) -> Iterable[tuple[st
         raise declined("Qwen3Guard")
     score = chance(told, "unsafe", ("safe", "controversial"), after="Safety:")
     if found[0] == "Controversial":
-        score = max(HALF, score or 0.0)
+        score = score or HALF
     return verdict(found[0] != "Safe", score, [name for name in listed if name != "none"])
 
 
 def ask_safeguard(question: Question, given: Given) -> Sequence[Ask]:
-    listed = "\n".join(f"- {name}" for name in sorted(given.wanted & words.SAFEGUARD.keys()))
+    named = given.words if UNSAFE in given.wanted else given.about or given.words
+    listed = "\n".join(f"- {name}" for name in sorted(named))
     policy = given.policy or words.SAFEGUARD_POLICY.format(categories=listed)
     system = {"role": "system", "content": policy + words.SAFEGUARD_TASK}
     prompt, reply = pair(question)
@@ -327,13 +330,13 @@ def read_custom(told: Told, _: Question, __: Ask, given: Given) -> Iterable[tupl
 
 
 FORMATS: Mapping[str, Format] = {
-    "llama-guard-3": Format(ask_llama, read_llama),
-    "llama-guard-4": Format(ask_llama, read_llama),
-    "shieldgemma": Format(ask_shieldgemma, read_shieldgemma),
-    "granite-guardian": Format(ask_granite, read_granite, (UNSAFE, "jailbreak")),
-    "wildguard": Format(ask_wildguard, read_wildguard),
+    "llama-guard-3": Format(ask_llama, read_llama, closed=True),
+    "llama-guard-4": Format(ask_llama, read_llama, closed=True),
+    "shieldgemma": Format(ask_shieldgemma, read_shieldgemma, closed=True),
+    "granite-guardian": Format(ask_granite, read_granite, ("harm", "jailbreak"), closed=True),
+    "wildguard": Format(ask_wildguard, read_wildguard, closed=True),
     "nemotron-safety-guard": Format(ask_nemotron, read_nemotron),
-    "qwen3guard": Format(ask_qwen, read_qwen),
+    "qwen3guard": Format(ask_qwen, read_qwen, closed=True),
     "gpt-oss-safeguard": Format(ask_safeguard, read_safeguard),
     "custom": Format(ask_custom, read_custom),
 }

@@ -82,8 +82,11 @@ class GuardOptions(ConsultedOptions):
             raise ValueError("expected no prompt, safe or unsafe: they are for the kind custom")
         if self.policy is not None and self.kind != "gpt-oss-safeguard":
             raise ValueError("expected no policy: it is for the kind gpt-oss-safeguard")
+        form, table = FORMATS[self.kind], self.words()
+        if form.closed and (unknown := sorted(table.keys() - WORDS[self.kind].keys())):
+            raise ValueError(f"expected labels for the model's words ({', '.join(WORDS[self.kind]) or 'none'}); not {unknown[0]}")
         if self.categories is None:
-            self.categories = list(FORMATS[self.kind].defaults) or self.known()
+            self.categories = list(dict.fromkeys(table[word] for word in form.defaults)) or self.known()
         elif missing := sorted(set(self.categories) - set(self.known())):
             raise ValueError(f"expected categories of {', '.join(self.known())}; not {', '.join(missing)}")
         return self
@@ -96,7 +99,7 @@ class GuardOptions(ConsultedOptions):
     def known(self) -> list[str]:
         """All categories that findings can have."""
         named = self.kind in ("gpt-oss-safeguard", "custom", "nemotron-safety-guard")
-        whole = set() if self.kind == "shieldgemma" else {UNSAFE}
+        whole = set() if self.kind in ("shieldgemma", "granite-guardian") else {UNSAFE}  # they judge word by word
         return sorted({*self.words().values(), *whole, *((OTHER,) if named else ())})
 
     def files(self) -> list[Path]:
@@ -145,7 +148,7 @@ def flaw(given: GuardOptions, models: Collection[str]) -> Flaw | None:
 def asking(given: GuardOptions, wanted: frozenset[str], policy: str, outside: Outside) -> Consult:
     """How the model is asked: one request, or one for each word that it judges by."""
     form, table = FORMATS[given.kind], given.words()
-    more = Given(wanted, policy, given.prompt or "", given.safe or "", given.unsafe or "")
+    more = Given(wanted, policy, given.prompt or "", given.safe or "", given.unsafe or "", table)
 
     def consult(questions: Sequence[Question], timeout: float) -> Future[Sequence[Answer | CheckError]]:
         [question] = questions

@@ -195,7 +195,7 @@ class House:
         self.restarted()
         try:
             self.process = Process(self.plan)
-        except RailsError:
+        except (RailsError, OSError):  # it is refused, or there are no more processes and files to be had
             self.lose()
             return False
         self.listen(self.process)

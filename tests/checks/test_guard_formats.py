@@ -22,7 +22,7 @@ ANSWER = Question("the reply", "assistant", (("user", "hello"), ("assistant", "h
 
 
 def given(kind: str) -> Given:
-    return CUSTOM if kind == "custom" else Given(frozenset({UNSAFE, *WORDS[kind].values()}))
+    return CUSTOM if kind == "custom" else Given(frozenset({UNSAFE, *WORDS[kind].values()}), words=WORDS[kind])
 
 
 def completion(path: str, text: str, tokens: list[dict[str, float]]) -> bytes:
@@ -51,8 +51,8 @@ ANSWERS = [
     ("shieldgemma", PROMPT, "No", {}),
     ("shieldgemma", REPLY, "Yes\n\nThe chatbot", {"dangerous": 1.0}),
     ("granite-guardian", PROMPT, "No", {}),
-    ("granite-guardian", PROMPT, "Yes\n<confidence> High </confidence>", {UNSAFE: 1.0}),
-    ("granite-guardian", REPLY, "<score> yes </score>", {UNSAFE: 1.0}),
+    ("granite-guardian", PROMPT, "Yes\n<confidence> High </confidence>", {"harm": 1.0}),
+    ("granite-guardian", REPLY, "<score> yes </score>", {"harm": 1.0}),
     ("granite-guardian", REPLY, "<think>\nit is\n</think>\n<score> no </score>", {}),
     ("wildguard", PROMPT, "Harmful request: yes\nResponse refusal: n/a\nHarmful response: n/a", {UNSAFE: 1.0}),
     ("wildguard", REPLY, "Harmful request: yes\nResponse refusal: yes\nHarmful response: no", {}),
@@ -139,8 +139,8 @@ SCORED = [
     ("llama-guard-3", PROMPT, "safe", [{"safe": 0.7, "unsafe": 0.3}], {UNSAFE: 0.3}),
     ("llama-guard-4", PROMPT, "safe", [{"safe": 0.999, "unsafe": 0.001}], {}),
     ("shieldgemma", PROMPT, "Yes", [{"Yes": 0.6, "No": 0.2, "Well": 0.2}], {"dangerous": 0.75}),
-    ("granite-guardian", PROMPT, "<score> yes </score>", [{"<score>": 1.0}, {" yes": 0.9, " no": 0.1}], {UNSAFE: 0.9}),
-    ("granite-guardian", PROMPT, "No", [{"No": 0.6, "Yes": 0.4}], {UNSAFE: 0.4}),
+    ("granite-guardian", PROMPT, "<score> yes </score>", [{"<score>": 1.0}, {" yes": 0.9, " no": 0.1}], {"harm": 0.9}),
+    ("granite-guardian", PROMPT, "No", [{"No": 0.6, "Yes": 0.4}], {"harm": 0.4}),
     (
         "wildguard",
         REPLY,
@@ -174,11 +174,24 @@ def test_a_score_is_the_probability_of_the_verdict(kind: str, question: Question
 
 def test_granite_is_asked_risk_by_risk() -> None:
     """In the words of all its versions; only for the categories that rules are about."""
-    asks = FORMATS["granite-guardian"].asks(PROMPT, Given(frozenset({"jailbreak", "violence"})))
+    asks = FORMATS["granite-guardian"].asks(PROMPT, Given(frozenset({"jailbreak", "violence"}), words=WORDS["granite-guardian"]))
     assert [ask.about for ask in asks] == ["jailbreak", "violence"]
     config = {"criteria_id": "jailbreak", "risk_name": "jailbreak"}
     assert asks[0].payload["chat_template_kwargs"] == {"guardian_config": config, "think": False}
     assert read("granite-guardian", PROMPT, "Yes", about="jailbreak") == {"jailbreak": 1.0}
+
+
+def test_a_bad_verdict_is_worth_a_half_at_least() -> None:
+    """Where its word is cut in two, the second half alone looks like the other verdict."""
+    tokens = [{'{"User Safety": "un': 1.0}, {"safe": 1.0}, {'"}': 1.0}]
+    assert read("nemotron-safety-guard", PROMPT, '{"User Safety": "unsafe"}', tokens) == {UNSAFE: 0.5}
+
+
+def test_a_list_of_categories_is_never_empty() -> None:
+    """A rule on the verdict as a whole asks about all of them, as does one on what nobody has named."""
+    for wanted in ({UNSAFE}, {"other"}):
+        [ask] = FORMATS["gpt-oss-safeguard"].asks(PROMPT, Given(frozenset(wanted), words=WORDS["gpt-oss-safeguard"]))
+        assert all(f"- {name}\n" in ask.payload["messages"][0]["content"] for name in WORDS["gpt-oss-safeguard"])
 
 
 def test_a_text_is_put_where_the_format_wants_it() -> None:

@@ -81,6 +81,20 @@ async def test_a_model_that_judges_word_by_word_is_asked_only_about_what_rules_w
 
 
 @ran
+async def test_a_model_that_judges_word_by_word_is_asked_about_words_with_names_of_ones_own(stand: Stand) -> None:
+    """Whatever `labels` calls them: a rule that asked nothing would let everything pass."""
+    url = stand.answers(lambda path, _: {"choices": [{"text": "Yes"}]} if path == "/v1/completions" else completion("Yes"))
+    for kind, labels, categories in (
+        ("shieldgemma", "{hate: slurs}", ", categories: [slurs]"),
+        ("granite-guardian", "{harm: bad, jailbreak: breakout}", ""),
+        ("granite-guardian", "{profanity: swearing}", ", categories: [swearing]"),
+    ):
+        with guarded(rule(kind, f", labels: {labels}{categories}"), pools=pool(url)) as guard:
+            found = [f.category for f in (await judged(guard, "you")).decision.findings]
+            assert found == ({"shieldgemma": ["slurs"]}.get(kind) or (["swearing"] if categories else ["bad", "breakout"]))
+
+
+@ran
 async def test_a_model_of_ones_own_and_a_policy_of_ones_own(stand: Stand, tmp_path: Path) -> None:
     """Its prompt and its answers by expressions; a policy read from a file."""
     url = stand.answers(lambda _, p: completion("it is BAD (rude)" if "rude" in p["messages"][0]["content"] else "it is OK"))
@@ -184,6 +198,7 @@ async def test_an_answer_is_judged_with_what_it_answers(stand: Stand, tmp_path: 
     [
         ("pool: nobody, kind: wildguard", "with.pool: expected the name of a pool in the settings: guard"),
         ("pool: guard, kind: wildguard, categories: [hate]", "expected categories of unsafe; not hate"),
+        ("pool: guard, kind: shieldgemma, labels: {insults: rude}", "expected labels for the model's words (dangerous,"),
         ("pool: guard, kind: wildguard, prompt: x", "for the kind custom"),
         ("pool: guard, kind: custom, prompt: x", "expected safe"),
         ("pool: guard, kind: custom, prompt: x, safe: a, unsafe: b", "expected {text}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 import subprocess
 import sys
 import time
@@ -303,6 +304,25 @@ def test_a_process_that_dies_fails_what_is_under_way_and_is_replaced(tmp_path: P
         under_way.result(20)
     assert asked(rails, "a zebra") == "check zebras"
     assert len(restarts) == 1
+
+
+def test_a_process_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+    """Where no file can be opened, questions fail; when one can, they are answered."""
+    rails = house(tmp_path / "rails", COLANG_1, [])
+    first = rails.house.process
+    assert first is not None
+    first.child.kill()
+    while rails.house.process is first:
+        time.sleep(0.01)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(CheckError, match="is not started again for a while"):
+            asked(rails, "a zebra")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    time.sleep(1.1)  # the pause after two deaths
+    assert asked(rails, "a zebra") == "check zebras"
 
 
 def test_a_process_that_hangs_is_replaced(tmp_path: Path) -> None:
