@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote, unquote_plus
 
 import aiohttp
 import orjson
@@ -21,7 +23,7 @@ from proxy.audit import Record
 from proxy.backends.openai import OpenAI
 from proxy.errors import AccessError, RequestError, SettingError
 from proxy.gateway import Gateway
-from proxy.gateway.caller import Caller, ClientLeft, Receive, Scope, Send
+from proxy.gateway.caller import Caller, ClientLeft, Receive, Scope, Send, Watch
 
 PATHS: Mapping[str, tuple[str, ...]] = {  # of each API that may pass, the beginnings
     "realtime": ("/v1/realtime",),
@@ -32,6 +34,7 @@ REASONS = {"realtime": "realtime", "batches": "batch", "files": "file"}
 SENT = ("content-type", "accept", "openai-beta", "openai-safety-identifier")  # of a caller's headers, those that go on
 SAID = ("content-type", "content-disposition")  # of an answer's
 KEYED = "openai-insecure-api-key."  # the beginning of a subprotocol in which browsers send a key
+PLAIN = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[\w.~:-]+)+", re.ASCII)  # a path that leads nowhere else, however it is read
 log = logging.getLogger(__name__)
 
 
@@ -50,6 +53,8 @@ class Uninspected:
     def api(self, scope: Scope) -> str:
         """The API that a request is of, if it is one that passes."""
         path, kind = scope.get("path", ""), scope["type"]
+        if not self.backends or not PLAIN.fullmatch(path):
+            return ""
         for api in self.backends:
             if (kind == "websocket") <= (api == "realtime") and any(
                 path == begin or path.startswith(begin + "/") for begin in PATHS[api]
@@ -99,15 +104,25 @@ class Uninspected:
             headers.pop("Content-Type", None)
         else:
             headers["Content-Type"] = headers.pop("content-type")
-        asked = self.client().request(scope["method"], address(backend, scope), data=body or None, headers=headers)
-        async with asked as answer:
-            said = [(name.encode(), answer.headers[name].encode()) for name in SAID if name in answer.headers]
-            start = {"type": "http.response.start", "status": answer.status, "headers": [*said, *caller.extra]}
-            await caller.tell(start)
-            async for piece in answer.content.iter_any():
-                await caller.pass_on(piece)
-            await caller.end()
-            return answer.status
+        watch = Watch(caller)
+        try:
+            async with self.client().request(
+                scope["method"], address(backend, scope), data=body or None, headers=headers, allow_redirects=False
+            ) as answer:
+                caller.started = True
+                said = [(name.encode(), answer.headers[name].encode()) for name in SAID if name in answer.headers]
+                start = {"type": "http.response.start", "status": answer.status, "headers": [*said, *caller.extra]}
+                await caller.tell(start)
+                async for piece in answer.content.iter_any():
+                    await caller.pass_on(piece)
+        except asyncio.CancelledError:
+            if watch.left:
+                raise ClientLeft from None
+            raise
+        finally:
+            watch.stop()
+        await caller.end()
+        return answer.status
 
     async def socket(self, backend: OpenAI, scope: Scope, caller: Caller) -> int:
         """One session: what either side says goes to the other, until one of them ends it."""
@@ -160,8 +175,9 @@ async def inward(caller: Caller, far: aiohttp.ClientWebSocketResponse) -> None:
 def address(backend: OpenAI, scope: Scope) -> str:
     """Where a request goes: the caller's path behind the base URL; a model in the query is the backend's own."""
     query: str = scope.get("query_string", b"").decode("latin-1")
-    parts = [f"model={backend.model}" if each.startswith("model=") else each for each in query.split("&") if each]
-    path: str = scope.get("raw_path", b"").decode("latin-1").partition("?")[0] or scope["path"]
+    model = f"model={quote(backend.model, safe='')}"
+    parts = [model if unquote_plus(each.partition("=")[0]) == "model" else each for each in query.split("&") if each]
+    path: str = scope["path"]
     return backend.base_url + path.removeprefix("/v1") + ("?" + "&".join(parts) if parts else "")
 
 

@@ -45,6 +45,18 @@ async def backend() -> AsyncIterator[tuple[str, list[Any]]]:
 
     async def anything(request: web.Request) -> web.StreamResponse:
         heard.append((request.method, request.path_qs, dict(request.headers), await request.read()))
+        if request.path.endswith("/moved"):
+            return web.Response(status=307, headers={"location": "/elsewhere"})
+        if request.path.endswith("/broken"):
+            broken = web.StreamResponse(headers={"content-length": "100"})
+            await broken.prepare(request)
+            await broken.write(b"so far")
+            assert request.transport is not None
+            request.transport.close()
+            return broken
+        if request.path.endswith("/slow"):
+            await asyncio.sleep(0.6)
+            heard.append("answered")
         if request.path.endswith("/content"):
             return web.Response(body=b"line\n" * 3, content_type="application/octet-stream")
         return web.json_response({"id": "file_1"}, status=201 if request.method == "POST" else 200)
@@ -159,3 +171,55 @@ def test_a_model_without_such_a_backend_is_refused_at_the_start(tmp_path: Path) 
     """The setting is named, and what was expected."""
     with pytest.raises(SettingError, match="uninspected"):
         world(tmp_path, REDACT, uninspected={"realtime": "nobody"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path", ["/v1/files/%2e%2e/chat/completions", "/v1/files/..%2Fchat/completions", "/v1/files/%252e%252e/a", "/v1/files/x/%2e"]
+)
+def test_no_path_leads_from_an_api_that_passes_to_one_that_is_guarded(tmp_path: Path, path: str) -> None:
+    """However its dots are written."""
+
+    async def main() -> None:
+        async with backend() as (address, heard), over(tmp_path, address, uninspected=EVERY) as parapet:
+            asked = {"model": "m", "messages": [{"role": "user", "content": CARD}]}
+            answer = await parapet.client.post(path, json=asked, headers=HEADERS)
+            assert answer.status_code in (403, 404)
+            assert heard == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_redirect_is_not_followed_and_a_model_in_the_query_is_the_backends(tmp_path: Path) -> None:
+    """However the name of the parameter is written."""
+
+    async def main() -> None:
+        async with backend() as (address, heard), over(tmp_path, address, uninspected=EVERY) as parapet:
+            answer = await parapet.client.post("/v1/files/moved?mod%65l=other&a=b", content=b"x", headers=HEADERS)
+            assert answer.status_code == 307
+            assert [each[1] for each in heard] == ["/v1/files/moved?model=gpt-realtime&a=b"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_an_answer_that_breaks_off_or_whose_caller_leaves_is_recorded_as_that(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller sees that it is not whole; a caller who leaves ends the backend's work."""
+
+    async def main() -> None:
+        async with backend() as (address, heard):
+            parapet = over(tmp_path, address, uninspected=EVERY)
+            async with served(parapet.app) as url, httpx.AsyncClient(base_url=url, headers=HEADERS) as client:
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await client.get("/v1/files/f/broken")
+                with pytest.raises(httpx.ReadTimeout):
+                    await client.get("/v1/files/f/slow", timeout=0.2)
+                await asyncio.sleep(0.2)
+                assert [record["outcome"] for record in parapet.records] == ["backend_error", "client_left"]
+            assert "answered" not in heard
+
+    asyncio.run(main())
+    assert "Traceback" not in caplog.text

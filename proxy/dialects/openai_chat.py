@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from proxy.core import Role, Segment
-from proxy.dialects.base import Event, Json, Reading
+from proxy.dialects.base import DEPTH, Event, Json, Reading
 from proxy.dialects.openai_chunk import LABELS, SEALED, THOUGHT, THOUGHTS, UNREAD, read_chunk
 from proxy.dialects.openai_shape import REPEATS, OpenAIShape, answer_of, read_prompt_repeat, redacted_choices, request_of
 from proxy.dialects.values import read_field, read_values
@@ -199,13 +199,16 @@ def read_part(reading: Reading, part: Json, role: Role, place: str, depth: int) 
             reading.look(part, key, role, f"{place}.type" if key == "type" else f"{place}.other[{number}]")
 
 
-def read_beside(reading: Reading, holder: Json, key: str, role: Role, place: str) -> None:
+def read_beside(reading: Reading, holder: Any, key: Any, role: Role, place: str, depth: int = DEPTH) -> None:
     """Beside data that no check can read: what its file is named, and where it lies."""
     held = holder[key]
-    if isinstance(held, dict):
-        for name in held:
+    if isinstance(held, dict | list) and depth == 0:
+        reading.pass_over(held)
+    elif isinstance(held, dict | list):
+        other = f"{place.removesuffix('.other')}.other"  # once: places are kept with each text
+        for name in held if isinstance(held, dict) else range(len(held)):
             if name not in DATA:
-                read_beside(reading, held, name, role, f"{place}.{name}" if name in NAMED else f"{place}.other")
+                read_beside(reading, held, name, role, f"{place}.{name}" if name in NAMED else other, depth - 1)
     elif isinstance(held, str) and len(held) <= LONGEST_NAME and not held.startswith("data:"):
         (reading.name if key == "file_id" else reading.add)(holder, key, role, place)
 

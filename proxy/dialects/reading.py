@@ -27,7 +27,8 @@ HIDDEN = {  # what is said of a text that cannot be read, by the reason that it 
 }
 CALLS = frozenset("tool_calls tool_call_id function_call function_response functionCall functionResponse call_id".split())
 GIVEN = re.compile(  # the ids that servers and SDKs make up: a prefix of theirs, a UUID, a digest, or too short to say much
-    r"(?!.*\d{12})(?:(?:call|toolu|srvtoolu|mcptoolu|fc|fco|ctc|ctco|msg|rs|resp|item|ws|fs|ci|cu|cuo|ig|mcp|mcpr|mcpl|lsh|sh|apc|cmp|"
+    r"(?!.*(?:\d{12}|(?:\d{4}[-_.:]){2}\d{4}|\d{3}[-_.:]\d\d[-_.:]\d{4}))"  # nor a number of somebody's
+    r"(?:(?:call|toolu|srvtoolu|mcptoolu|fc|fco|ctc|ctco|msg|rs|resp|item|ws|fs|ci|cu|cuo|ig|mcp|mcpr|mcpl|lsh|sh|apc|cmp|"
     r"chatcmpl|tool|functions|function-call|file|container|cntr|audio|adk)[-_.:][\w.:-]{1,80}|"
     r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}|\w{1,8})",
     re.ASCII,

@@ -124,6 +124,7 @@ class Watch:
     def __init__(self, caller: Caller) -> None:
         self.caller, self.work = caller, asyncio.current_task()
         self.task: asyncio.Task[None] | None = None
+        self.heard = False  # the caller has left, and the task was cancelled
         self.timer = asyncio.get_running_loop().call_later(MOMENT, self.begin)
 
     def begin(self) -> None:
@@ -135,13 +136,13 @@ class Watch:
         while (await self.caller.receive())["type"] != "http.disconnect":
             pass
         if self.work is not None:
+            self.heard = True
             self.work.cancel()
 
     @property
     def left(self) -> bool:
         """Whether the task was cancelled because the caller has left, and for no other reason."""
-        heard = self.task is not None and self.task.done() and not self.task.cancelled()
-        return heard and self.work is not None and self.work.uncancel() == 0
+        return self.heard and self.work is not None and self.work.uncancel() == 0
 
     def stop(self) -> None:
         """The task needs no watching any more."""

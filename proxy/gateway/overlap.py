@@ -27,14 +27,14 @@ class Gate:
     """Where an answer that has begun waits for the verdict."""
 
     def __init__(self) -> None:
-        self.open = asyncio.get_running_loop().create_future()
+        self.open = asyncio.Event()
         self.reached: float | None = None  # when the answer came to it, by time.perf_counter
         self.whole = False  # the answer is all there
 
     async def pass_through(self, attempt: Attempt) -> None:
         """Returns once the prompt was let through; a block cancels whoever waits here."""
         self.reached, self.whole = time.perf_counter(), attempt.chunks is None
-        await self.open
+        await self.open.wait()
 
     @property
     def held(self) -> float:
@@ -62,7 +62,7 @@ class Overlap:
                 return
             self.note("passed")
             call.announce(self.guard, verdict)
-            self.gate.open.set_result(None)
+            self.gate.open.set()
             await work
         finally:
             await end(work)

@@ -169,6 +169,7 @@ def test_what_no_check_can_read_is_counted(payload: dict[str, Any], counted: dic
         message(content=[{"type": "text", "text": "a", "note": PLANT}]),
         message(content=[{"type": "file", "file": {"filename": PLANT, "file_data": "AAAA"}}]),
         message(content=[{"type": "image_url", "image_url": {"url": f"https://a.example/{PLANT}"}}]),
+        message(content=[{"type": "image_url", "image_url": {"url": "https://a.example", "notes": [{"x": [PLANT]}]}}]),
         message(content="a", x_note=PLANT, y=7, z=[]),
         message(content="a", name={"first": PLANT}),
         message(content="a", reasoning_content=[PLANT]),
@@ -200,9 +201,26 @@ def test_ids_that_machines_make_up_are_not_texts() -> None:
         "c1",
     ]
     made += ["functions.pay:0", "0b1cf4b6-0d3f-4f57-9c0e-1a2b3c4d5e6f"]
-    for name in (*made, "call_4111111111111111"):
+    for name in (*made, "call_4111111111111111", "call_4111-1111-1111-1111", "tool_123-45-6789"):
         reading = CHAT.read(message(content="a", tool_call_id=name))
-        assert (name in [segment.text for segment in reading.segments]) == ("1111111111" in name)
+        assert (name in [segment.text for segment in reading.segments]) == (name not in made)
+
+
+def test_a_part_that_is_nested_without_end_costs_no_more_than_it_is_long() -> None:
+    """What lies below the levels that are looked at is counted, and no place grows with the levels."""
+    held: Any = {f"{PLANT} {number}": PLANT for number in range(50)}
+    shallow = CHAT.read(message(content=[{"type": "image_url", "image_url": nested(held, 40)}]))
+    assert len(planted(shallow)) == 50
+    assert max(map(len, shallow.places)) < 100
+    deep = CHAT.read(message(content=[{"type": "image_url", "image_url": nested(held, 900)}]))
+    assert deep.not_inspected == {"image": 1, "unknown_field": 1}
+
+
+def nested(value: Any, levels: int) -> Any:
+    """The value, so many levels deep."""
+    for _ in range(levels):
+        value = {"x": value}
+    return value
 
 
 def test_unknown_fields_of_an_answer_are_inspected() -> None:

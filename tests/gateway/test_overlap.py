@@ -271,8 +271,9 @@ def test_retries_go_on_while_the_prompt_is_judged(stand: Stand, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_a_caller_who_leaves_while_both_work_cancels_the_backend(stand: Stand, tmp_path: Path) -> None:
-    """Before the verdict is there."""
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_caller_who_leaves_while_both_work_cancels_the_backend(stand: Stand, tmp_path: Path, stream: bool) -> None:
+    """Before the verdict is there; the answer may have begun, and wait for it."""
     stand.answers(judging(1.0))
 
     async def main() -> None:
@@ -281,7 +282,7 @@ def test_a_caller_who_leaves_while_both_work_cancels_the_backend(stand: Stand, t
             caller(parapet := world(tmp_path, policy(stand), backend=behind.url)) as client,
         ):
             with pytest.raises(httpx.ReadTimeout):
-                await client.post("/v1/chat/completions", json=ask("hello"), timeout=0.3)
+                await client.post("/v1/chat/completions", json=ask("hello", stream=stream), timeout=0.3)
             await until(lambda: behind.ended == ["left"])
             await until(parapet.record.read_bytes)
             assert parapet.records[0]["outcome"] == "client_left"
@@ -290,8 +291,9 @@ def test_a_caller_who_leaves_while_both_work_cancels_the_backend(stand: Stand, t
 
 
 @pytest.mark.slow
-def test_a_deadline_counts_from_when_the_backend_was_asked(stand: Stand, tmp_path: Path) -> None:
-    """What is judged meanwhile is a part of it."""
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_deadline_counts_from_when_the_backend_was_asked(stand: Stand, tmp_path: Path, stream: bool) -> None:
+    """What is judged meanwhile is a part of it, whether the backend has begun to answer or not."""
     terms: dict[str, Any] = {"deadline": "300ms"}
     stand.answers(judging(0.6))
 
@@ -299,7 +301,7 @@ def test_a_deadline_counts_from_when_the_backend_was_asked(stand: Stand, tmp_pat
         async with backend(seconds=20.0) as behind:
             rows = (OpenAIBackend(kind="openai", base_url=behind.url),)
             async with world(tmp_path, policy(stand), pools={"m": Pool(backends=rows, **terms)}) as parapet:
-                answer = await parapet.chat()
+                answer = await parapet.chat(stream=stream)
                 assert (answer.status_code, answer.json()["error"]["code"]) == (504, "backend_timeout")
                 assert parapet.records[0]["overlap"] == "passed"
 
