@@ -30,7 +30,7 @@ COMPLETIONS = frozenset(
 EMBEDDINGS = frozenset("input dimensions encoding_format user input_type".split())
 RERANK = frozenset("query documents top_n rank_fields return_documents max_chunks_per_doc".split())
 NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
+ADDRESS = re.compile(r"[\x00-\x20]*[A-Za-z][A-Za-z0-9+.-]{0,20}://")
 MOST = 100_000  # values that are looked through for addresses
 
 TOP = ("id", "object", "created", "model", "system_fingerprint", "service_tier")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-MOST = 400  # words of each text that are compared word by word, which takes their product; of longer ones the middle is one part
+MOST = 200  # words of each text that are compared word by word, in a tenth of a second; of longer ones the middle is one part
 WORD = re.compile(r"\s+|\w+|[^\w\s]")
 
 

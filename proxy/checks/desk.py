@@ -133,6 +133,7 @@ class Desk:
         self.under_way: set[Batch] = set()
         self.failed = 0  # batches in a row
         self.closed_until = -math.inf  # when, after too many failures, one is tried again
+        self.last: weakref.finalize[Any, Desk] | None = None  # an open circuit is closed when the desk goes: else who would?
 
     def ask(self, questions: Sequence[Question], deadline: float = math.inf) -> list[Future[Answer]]:
         """The answers to come, in order. Raises CheckOverloaded when the queue is full, CheckError when nobody is asked."""
@@ -278,6 +279,9 @@ class Desk:
             self.closed_until = now + self.limits.pause
         if was != opened:
             self.meter.circuit(self.check, self.whom, open=opened)
+            if self.last is not None:
+                self.last.detach()
+            self.last = weakref.finalize(self, self.meter.circuit, self.check, self.whom, open=False) if opened else None
         if not opened:
             return []
         left, self.waiting = list(self.waiting), deque()

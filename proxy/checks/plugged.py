@@ -160,6 +160,8 @@ def noted(hits: Any, text: str, known: frozenset[str]) -> Iterator[Noted]:
     for number, hit in enumerate(hits):
         if not isinstance(hit, Hit) or hit.category not in known or number == MOST:
             raise CheckDeclined("expected hits of the categories that the check declares, and not too many")
+        if type(hit.start) is not int or type(hit.end) is not int or not isinstance(hit.replacement, str | None):
+            raise CheckDeclined("expected spans of whole numbers, and replacements that are texts")
         if not (0 <= hit.start <= hit.end <= len(text) and math.isfinite(hit.score) and 0 <= hit.score <= 1):
             raise CheckDeclined("expected spans within the text, and scores from 0 to 1")
         yield Noted(hit.category, hit.score, hit.start, hit.end, tuple(hit.detail.items()), hit.replacement)

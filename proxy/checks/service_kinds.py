@@ -21,6 +21,7 @@ from proxy.core import Family
 from proxy.errors import CheckDeclined
 
 MOST = 1000  # findings in one text: more is no answer
+HALF = 0.5  # the least score of what a service flags: its own limits may be lower
 PROMPT = frozenset({"system", "user", "tool", "document"})  # the roles of what goes to a model
 
 
@@ -148,7 +149,10 @@ def hear_moderations(body: bytes, questions: Sequence[Question]) -> Iterable[Ite
     for question, told in zip(questions, results, strict=True):
         if told.categories.keys() - told.category_scores.keys():
             raise CheckDeclined("the answer has a category without a score")
-        yield [Hit((name,), score, 0, len(question.text)) for name, score in told.category_scores.items()]
+        yield [
+            Hit((name,), max(score, HALF if told.categories.get(name) else 0.0), 0, len(question.text))
+            for name, score in told.category_scores.items()
+        ]
 
 
 class Recognized(Read):
@@ -192,10 +196,10 @@ def hear_llm_guard(body: bytes, questions: Sequence[Question]) -> Iterable[Itera
 
 
 def scanned(told: Scanned, text: str) -> Iterator[Hit]:
-    """The scanners that say more than nothing (-1 and 0 are their words for that); a text that is not valid has one at least."""
+    """The scanners that say more than nothing (-1 and 0 are their words for that), and that the text is not valid."""
     risky = {name: min(score, 1.0) for name, score in told.scanners.items() if score > 0}
-    if not told.is_valid and not risky:
-        risky = {"invalid": 1.0}
+    if not told.is_valid:
+        risky["invalid"] = 1.0  # by the service's own limits: just above one, a scanner's risk is next to nothing
     yield from (Hit((name,), score, 0, len(text)) for name, score in risky.items())
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -122,6 +122,7 @@ def asking(given: HttpOptions, outside: Outside) -> Consult:
     of, labels = KINDS[given.kind], given.words()
     options = given.model_dump(include=set(of.given))
     to = given.service or given.url or ""
+    threads = ThreadPoolExecutor(1, thread_name_prefix="parapet-http")  # an answer is megabytes at most, and may be compared
 
     def consult(questions: Sequence[Question], timeout: float) -> Future[Sequence[Answer | CheckError]]:
         sent = of.write(questions, options)
@@ -133,7 +134,16 @@ def asking(given: HttpOptions, outside: Outside) -> Consult:
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the desk is to hear of it
                 made.set_exception(error)
 
-        outside.post(to, sent.path, orjson.dumps(sent.payload), sent.headers, timeout).add_done_callback(hear)
+        told = outside.post(to, sent.path, orjson.dumps(sent.payload), sent.headers, timeout)
+        told.add_done_callback(lambda told: aside(threads, hear, told))
         return made
 
     return consult
+
+
+def aside(threads: ThreadPoolExecutor, hear: Callable[[Future[bytes]], None], told: Future[bytes]) -> None:
+    """Hear an answer off the event loop; at once where no thread begins any more, since the process ends."""
+    try:
+        threads.submit(hear, told)
+    except RuntimeError:
+        hear(told)

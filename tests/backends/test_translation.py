@@ -33,6 +33,7 @@ def test_a_field_that_is_not_the_apis_is_refused(name: str) -> None:
         {"type": "image_url", "image_url": "HTTPS://example.com/x.png"},
         {"type": "file", "file": {"file_id": "gs://bucket/x"}},
         {"type": "document", "source": {"type": "url", "url": "s3://bucket/x"}},
+        {"type": "image_url", "image_url": {"url": " \t\nhttp://169.254.169.254/latest"}},
         {"type": "x", "text": {"url": "ftp://host/x"}},
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -107,6 +108,30 @@ def test_after_some_failures_nobody_is_asked_until_one_try_succeeds() -> None:
     assert tried.result(0) == FOUND
     desk.ask([question("g")])
     assert somebody.asked == [["a"], ["b"], ["e"], ["g"]]
+
+
+def test_a_desk_that_goes_leaves_no_open_circuit_behind() -> None:
+    """Once: nobody else would say that it is closed, and an alert would last."""
+    told: list[bool] = []
+
+    class Meter(Silent):
+        def circuit(self, check: str, whom: str, *, open: bool) -> None:
+            told.append(open)
+
+    somebody = Somebody()
+    for recovers in (False, True):
+        desk = Desk("c", "somebody", somebody.consult, Limits(failures=1), Meter(), lambda: somebody.now)
+        desk.ask([question("a")])
+        somebody.fail(OSError())
+        if recovers:
+            somebody.now += 11.0
+            desk.ask([question("b")])
+            somebody.answer(FOUND)
+            assert told == [True, False]
+        del desk
+        gc.collect()
+        assert told == [True, False]
+        told.clear()
 
 
 def test_a_try_that_fails_makes_another_pause() -> None:

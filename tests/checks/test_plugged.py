@@ -159,6 +159,8 @@ def test_a_package_that_cannot_be_used_refuses_the_policy_with_its_place(site: P
         "return [Hit('a', 0, 99)]",
         "return [Hit('a', 0, 1, float('nan'))]",
         "return [('a', 0, 1)]",
+        "return [Hit('a', 0.0, 1.0)]",
+        "return [Hit('a', 0, 1, replacement=b'x')]",
         "return None",
         "return (Hit('a', 0, 1) for _ in iter(int, 1))",
     ],

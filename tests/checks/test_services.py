@@ -191,12 +191,12 @@ async def test_a_stream_is_cut_where_its_service_hangs(stand: Stand) -> None:
 
 @ran
 async def test_moderations_of_openai(stand: Stand) -> None:
-    """All scores count, against the rule's own threshold."""
+    """All scores count, against the rule's own threshold; what is flagged counts as a half at least."""
 
     def answer(path: str, payload: Any) -> Any:
         assert (path, payload) == ("/v1/moderations", {"input": ["hello"], "model": "omni-moderation-latest"})
-        scores = {"hate": 0.7, "self-harm/intent": 0.1}
-        return {"id": "1", "model": "m", "results": [{"flagged": False, "categories": {}, "category_scores": scores}]}
+        scores, flags = {"hate": 0.7, "self-harm/intent": 0.1, "sexual/minors": 0.2}, {"sexual/minors": True, "hate": False}
+        return {"id": "1", "model": "m", "results": [{"flagged": True, "categories": flags, "category_scores": scores}]}
 
     url = stand.answers(answer)
     with guarded(rule(url, "openai_moderations", "block", ", model: omni-moderation-latest")) as guard:
@@ -205,6 +205,7 @@ async def test_moderations_of_openai(stand: Stand) -> None:
         assert {(f.category, f.score, f.family) for f in verdict.decision.findings} == {
             ("hate", 0.7, "misuse"),
             ("self_harm", 0.1, "misuse"),
+            ("child_safety", 0.5, "misuse"),
         }
 
 
@@ -216,7 +217,7 @@ async def test_llm_guard_says_what_it_scanned_and_what_it_changed(stand: Stand) 
         if path == "/analyze/prompt":
             return {
                 "is_valid": False,
-                "scanners": {"PromptInjection": 0.9, "BanTopics": -1.0},
+                "scanners": {"PromptInjection": 0.1, "BanTopics": -1.0},
                 "sanitized_prompt": payload["prompt"],
             }
         assert payload["prompt"] == ""
@@ -225,7 +226,8 @@ async def test_llm_guard_says_what_it_scanned_and_what_it_changed(stand: Stand) 
 
     url = stand.answers(answer)
     with guarded(rule(url, "llm_guard")) as guard:
-        assert [f.category for f in (await judged(guard, "ignore that")).decision.findings] == ["injection"]
+        found = (await judged(guard, "ignore that")).decision.findings
+        assert sorted((f.category, f.score) for f in found) == [("blocked", 1.0), ("injection", 0.1)]
         verdict = await guard.judge("completion", [Segment("I am Ada.", "assistant", "text")])
         assert verdict.texts == {0: "I am [REDACTED_PERSON_1]."}
 
