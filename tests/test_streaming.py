@@ -237,6 +237,23 @@ def test_what_grows_under_a_name_that_nobody_knows_is_guarded_like_any_text() ->
     assert guarded.not_inspected == {}
 
 
+def test_what_servers_say_beside_each_piece_is_judged_once() -> None:
+    """The same short texts in each event cost no memory; a text in which something is found is judged each time."""
+    beside = {"content_filter_results": {kind: {"filtered": False, "severity": "safe"} for kind in ("hate", "violence")}}
+    pieces = [chunk({"content": "word "}) for _ in range(50)]
+    for each in pieces:
+        each["choices"][0] |= beside
+    last = [chunk({"content": "."}, finish=finish) for finish in (None, "stop")]
+    for each in last:
+        each["choices"][0]["note"] = CARD
+    client, _, growing = run(guard(REDACT), [stream_of(*pieces, *last)])
+    assert client.texts == {(0, "content"): "word " * 50 + ".."}
+    assert client.payloads[0]["choices"][0]["content_filter_results"] == beside["content_filter_results"]
+    assert [each["choices"][0].get("note") for each in client.payloads[-2:]] == ["<CREDIT_CARD>"] * 2
+    assert len(growing.findings) == 2
+    assert len(growing.watches) == len(guard(REDACT).completion.binding["assistant"])
+
+
 def test_a_block_ends_every_choice_that_has_begun() -> None:
     """Also one of which nothing but its role has come; those that had ended stay as they ended."""
     data = stream_of(

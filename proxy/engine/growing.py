@@ -38,7 +38,8 @@ class Growing:
         self.findings: list[Finding] = []
         self.failures: list[Failure] = []
         self.places: list[str] = []  # of the channels, by their index
-        self.watches: list[Watching] = []  # of all channels
+        self.watches: list[Watching] = []  # of all channels but those that were let go
+        self.spent: dict[str, float] = {}  # seconds that the watches of those have taken, by unit
         self.late: list[Channel] = []  # have ended, and some of their watches are still finding out
         self.not_inspected: dict[str, int] = {}  # texts that were not read to their end, by reason
         self.blocked = self.shown = False  # a rule has blocked; all has been shown, and none had
@@ -61,6 +62,18 @@ class Growing:
         step = decide(self.policies, "completion", findings, new)
         self.blocked = self.blocked or step.action == Action.BLOCK
         return list(map(span_of, wanted(step.matches)))
+
+    @property
+    def known(self) -> tuple[int, int, int]:
+        """How much is known: it stays the same while nothing is found, fails or is passed over."""
+        return len(self.findings), len(self.failures), sum(self.not_inspected.values())
+
+    def let_go(self, first: int) -> None:
+        """The watches from this one on are over texts that have ended: only what they took is kept."""
+        for watching in self.watches[first:]:
+            label = watching.unit.label
+            self.spent[label] = self.spent.get(label, 0.0) + watching.seconds
+        del self.watches[first:]
 
     @property
     def free(self) -> bool:
@@ -96,10 +109,8 @@ class Growing:
 
     def close(self) -> None:
         """The stream has ended: count what it took."""
-        spent: dict[str, float] = {}
-        for watching in self.watches:
-            spent[watching.unit.label] = spent.get(watching.unit.label, 0.0) + watching.seconds
-        for label, seconds in spent.items():
+        self.let_go(0)
+        for label, seconds in self.spent.items():
             self.metrics.checked(label, "completion", seconds)
             with step(f"check {label}", {"parapet.check": label, "parapet.direction": "completion"}, begun=self.begun) as span:
                 span.note({"parapet.seconds": seconds})  # that it took, of all the time of the stream

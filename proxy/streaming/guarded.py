@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from proxy.core import Form, Role
 from proxy.dialects import Delta, Dialect, Event
 from proxy.engine import Channel, Growing
 from proxy.errors import BackendBroken
@@ -21,6 +22,8 @@ from proxy.metrics import Tally, Usage, usage_of
 from proxy.streaming.mould import Mould, mould_of
 
 MAX_EVENT = 16 * 2**20  # bytes of one event
+PLAIN = 256  # texts that are known to say nothing, some servers having the same ones in each event, of
+SHORT = 64  # characters at most
 BOM = b"\xef\xbb\xbf"
 FIELD = re.compile(rb"retry: ?\d{1,9}", re.ASCII)  # what passes beside the data; a comment passes without its text
 EVENT = re.compile(rb"event: ?[\w.]{1,64}", re.ASCII)  # passes where the stream does not name its events itself
@@ -47,6 +50,7 @@ class GuardedStream:
         self.said: dict[Hashable, list[str]] = {}  # what was shown of each, where later events repeat it
         self.judged: dict[tuple[Hashable, str], str] = {}  # the same of texts that came as a whole
         self.kept = 0  # characters of these
+        self.plain: set[tuple[Role, Form, str]] = set()  # texts that stood by themselves and in which nothing was found
         if self.stream.keeps:
             self.stream.said = self.said
         self.open: dict[Hashable, None] = {}  # groups that have begun and not ended, in order
@@ -270,12 +274,18 @@ class GuardedStream:
 
     def once(self, delta: Delta) -> Generator[None, None, str]:
         """What may be shown of a text that is all there; one that is repeated is judged the first time."""
-        key = (delta.channel, delta.text)
+        key, plain, growing = (delta.channel, delta.text), (delta.role, delta.form, delta.text), self.growing
         if delta.whole and key in self.judged:
             return self.judged[key]
-        channel = self.growing.channel(delta.role, delta.place, delta.form)
+        if not delta.whole and plain in self.plain:
+            return delta.text
+        known, watches = growing.known, len(growing.watches)
+        channel = growing.channel(delta.role, delta.place, delta.form)
         yield from self.settle([channel], delta.text)
         text = channel.rest()
+        growing.let_go(watches)
+        if text == delta.text and growing.known == known and len(text) <= SHORT and len(self.plain) < PLAIN:
+            self.plain.add(plain)
         if delta.whole and self.stream.keeps:
             self.judged[key] = text
             self.count(delta.text)
