@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from proxy.checks.consulted import Asked, Consulted, ConsultedOptions
 from proxy.checks.desk import Answer, Consult, Desk, Limits, Meter, Noted, Question
@@ -16,6 +18,7 @@ from proxy.engines.house import Entities, House
 from proxy.errors import CheckError, ModelError
 
 WINDOWS = ConsultedOptions(window=2000, overlap=250)  # characters; a stream is held back by one
+KEPT = 300.0  # seconds for which what was loaded for a rule waits to be in force
 LIMITS = Limits(batch=8, at_once=1)  # one process computes, and others wait
 RECOGNIZERS = {  # of Presidio, as findings name them
     "spacy": "SpacyRecognizer", "stanza": "StanzaRecognizer",
@@ -35,19 +38,24 @@ def checked(given: Given, folder: Path) -> Given:
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """The engines of a process, each loaded once as its files are now."""
+    """The engines of a process, each loaded once as its files are now; one goes with the last check that asks it."""
 
     meter: Meter
-    loaded: dict[str, tuple[object, House]] = field(default_factory=dict)
+    loaded: WeakValueDictionary[object, House] = field(default_factory=WeakValueDictionary)
+    kept: dict[object, House] = field(default_factory=dict)  # loaded when a rule was read, until that is in force
 
     def house(self, given: Given) -> House:
         """The engine, in its process. Raises ModelError."""
-        key, state = str(given), tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in of(given))
-        if key not in self.loaded or self.loaded[key][0] != state:
+        key = (str(given), tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in of(given)))
+        made = self.loaded.get(key)
+        if made is None:
             whole = configuration(given, Path())
-            name = whole["nlp_engine_name"]
-            self.loaded[key] = (state, House(whole, lambda: self.meter.restarted("pii", name)))
-        return self.loaded[key][1]
+            name, meter = whole["nlp_engine_name"], self.meter
+            made = self.loaded[key] = self.kept[key] = House(whole, lambda: meter.restarted("pii", name))
+            later = threading.Timer(KEPT, self.kept.pop, (key, None))
+            later.daemon = True
+            later.start()
+        return made
 
     def flaw(self, given: Given, entities: Sequence[str]) -> Flaw | None:
         """What is wrong with the engine for a rule on `entities`, all of which no pattern finds."""
@@ -70,6 +78,8 @@ class Engines:
         if not wanted:
             return None
         desk = Desk("pii", name, asking(house, name, allowed), LIMITS, self.meter)
+        for key in [key for key, each in list(self.kept.items()) if each is house]:
+            self.kept.pop(key, None)  # the check holds it from now on
         return Consulted(desk, WINDOWS, Asked("pii", "privacy", variant, wanted))
 
 

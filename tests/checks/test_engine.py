@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from proxy.checks import CATALOGUE
+from proxy.checks.desk import Silent
+from proxy.checks.engine import Engines
 from proxy.core import Segment
 from proxy.engine import Engine
 from proxy.engines.house import House
@@ -122,6 +125,23 @@ def test_a_process_that_dies_is_replaced_and_never_passes(model: Path) -> None:
 
 def answers(house: House, *texts: str) -> list[Any]:
     return house.ask(texts, 60.0).result(120)
+
+
+@pytest.mark.slow
+def test_the_process_goes_with_the_last_check_that_asks_it(model: Path) -> None:
+    """A policy that is no longer in force costs nothing; one that asks the same engine shares it."""
+    engines = Engines(Silent())
+    given = spacy_engine(model)
+    assert engines.flaw(given, ["PERSON"]) is None
+    checks = [engines.check(given, frozenset({name}), "", lambda _: False) for name in ("PERSON", "LOCATION")]
+    child = engines.house(given).room.process.child  # type: ignore[union-attr]  # it runs
+    checks.pop()
+    gc.collect()
+    assert child.poll() is None
+    checks.pop()
+    gc.collect()
+    assert child.poll() is not None
+    assert not engines.loaded
 
 
 @pytest.mark.slow
