@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from importlib import metadata
+from queue import SimpleQueue
 from typing import Any, Literal
 
 from pydantic import Field, create_model
@@ -20,6 +23,8 @@ from proxy.plug import GROUP, Hit, Judge, Options, Plug
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 CATEGORY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")  # a label of metrics
 MOST = 1000  # hits in one text
+Answers = Callable[[Sequence[Question]], Sequence[Answer | CheckError]]
+Todo = SimpleQueue[tuple[Future[Sequence[Answer | CheckError]], Sequence[Question]] | None]
 
 
 class Catalogue(dict[str, CheckKind]):
@@ -132,17 +137,46 @@ def made(name: str, plug: Plug, given: Any, wanted: frozenset[str]) -> Judge:
 
 
 def asking(name: str, plug: Plug, judge: Judge) -> Consult:
-    """How it is asked: in threads of its own."""
-    threads = ThreadPoolExecutor(plug.threads, thread_name_prefix=f"parapet-{name}")
-    known = frozenset(plug.categories)
+    """How it is asked: in threads of its own, which go when this does; a process that ends does not wait for one that hangs."""
+    known, todo = frozenset(plug.categories), Todo()
 
     def answers(questions: Sequence[Question]) -> Sequence[Answer | CheckError]:
         return [answer(judge, each, known) for each in questions]
 
     def consult(questions: Sequence[Question], _: float) -> Future[Sequence[Answer | CheckError]]:
-        return threads.submit(answers, questions)
+        made: Future[Sequence[Answer | CheckError]] = Future()
+        todo.put((made, questions))
+        return made
 
+    for number in range(plug.threads):
+        threading.Thread(target=work, args=(todo, answers), name=f"parapet-{name}-{number}", daemon=True).start()
+    weakref.finalize(consult, stop, todo, plug.threads)
     return consult
+
+
+def work(todo: Todo, answers: Answers) -> None:
+    """Answer one batch of questions after another."""
+    while step(todo, answers):
+        pass  # nothing of a batch is held here while the next is awaited: who asked it may be the last to need this
+
+
+def step(todo: Todo, answers: Answers) -> bool:
+    """The next batch; False at the end."""
+    batch = todo.get()
+    if batch is None:
+        return False
+    made, questions = batch
+    try:
+        made.set_result(answers(questions))
+    except BaseException as error:  # noqa: BLE001 - whatever it dies of, those who wait are to hear of it
+        made.set_exception(error)
+    return True
+
+
+def stop(todo: Todo, threads: int) -> None:
+    """Have the threads end."""
+    for _ in range(threads):
+        todo.put(None)
 
 
 def answer(judge: Judge, question: Question, known: frozenset[str]) -> Answer | CheckError:

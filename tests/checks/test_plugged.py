@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +16,11 @@ import pytest
 import yaml
 
 from proxy.checks import catalogue
+from proxy.checks.desk import Question
+from proxy.checks.plugged import asking
 from proxy.core import Action
 from proxy.errors import PolicyError
+from proxy.plug import Plug
 from proxy.policy import parse
 from tests.checks.stand import guarded, judged, ran, streamed
 from tests.world import MARKER, world
@@ -200,6 +206,40 @@ async def test_one_that_hangs_runs_into_the_rules_timeout(site: Path) -> None:
     with guarded((RULE % ("mine", "", "flag")).replace("5s", "100ms")) as guard:
         verdicts = [await judged(guard, text) for text in ("one", "two")]
         assert [verdict.decision.failures[0].kind for verdict in verdicts] == ["timeout", "timeout"]
+
+
+HANGS = """
+import time
+from proxy.checks.desk import Desk, Limits, Question, Silent
+from proxy.checks.plugged import asking
+from proxy.plug import Plug
+consult = asking("mine", Plug(("a",), lambda *_: None), lambda *_: time.sleep(600))
+Desk("mine", "mine", consult, Limits(), Silent()).ask([Question("x", "user")])
+time.sleep(0.1)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_does_not_wait_for_one_that_hangs() -> None:
+    """Else a server that is told to stop would stay."""
+    subprocess.run([sys.executable, "-c", HANGS], check=True, timeout=60)
+
+
+def test_its_threads_go_with_the_last_who_asks() -> None:
+    """After a reload, nothing of what is no longer in force is left."""
+
+    def threads() -> list[str]:
+        return [each.name for each in threading.enumerate() if each.name.startswith("parapet-passing")]
+
+    consult = asking("passing", Plug(("a",), lambda *_: lambda *_: [], threads=2), lambda *_: [])
+    assert consult([Question("x", "user")], 1.0).result(10) == [()]
+    assert len(threads()) == 2
+    del consult
+    gc.collect()
+    end = time.monotonic() + 10
+    while threads() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not threads()
 
 
 def test_one_that_cannot_be_made_refuses_the_policy(site: Path) -> None:
