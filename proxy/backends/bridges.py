@@ -7,12 +7,12 @@ used here, around the same call that chat completions are served by.
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import orjson
 
-from proxy.backends.translation import plain
+from proxy.backends.translation import NAME, plain
 from proxy.errors import BackendBroken, BackendUnsupported
 
 MESSAGES = frozenset(
@@ -25,6 +25,13 @@ RESPONSES = frozenset(
 )
 QUIET = frozenset(("metadata", "litellm_metadata", "model", "custom_llm_provider", "service_tier", "web_search_options"))
 OWN = frozenset(("function", "custom"))  # tools that the caller runs; others would have to be run by somebody here
+TOOLS = "this model is served by way of LiteLLM, which has no tools of a server's own"
+# What LiteLLM translates; it leaves out anything else without a word.
+BLOCKS = frozenset("text image document thinking redacted_thinking tool_use tool_result".split())
+RESULTS = frozenset(("text", "image"))
+SOURCES = frozenset(("base64", "url"))
+ITEMS = frozenset("message reasoning function_call function_call_output custom_tool_call custom_tool_call_output".split())
+PARTS = frozenset("input_text output_text text refusal input_image input_file".split())
 
 
 class Bridge(Protocol):
@@ -54,6 +61,13 @@ class Messages:
         self.names: dict[str, str] = {}  # of tools whose names were too long
 
     def request(self) -> dict[str, Any]:
+        if any(not isinstance(tool, dict) or tool.get("type", "custom") != "custom" for tool in self.sent.get("tools") or ()):
+            raise BackendUnsupported(TOOLS)
+        for block in blocks(self.sent.get("messages")):
+            translated(block, BLOCKS)
+            if block["type"] == "tool_result":
+                for each in listed(block.get("content")):
+                    translated(each, RESULTS)
         given = {"max_tokens": 4096, **self.sent, "model": self.model}
         made, self.names = self.adapter.translate_completion_input_params_with_tool_mapping(given)
         return kept(made) | ({"stream": True, "stream_options": {"include_usage": True}} if self.sent.get("stream") else {})
@@ -81,7 +95,13 @@ class Responses:
 
     def request(self) -> dict[str, Any]:
         if any(not isinstance(tool, dict) or tool.get("type") not in OWN for tool in self.sent.get("tools") or ()):
-            raise BackendUnsupported("this model is served by way of LiteLLM, which has no tools of a server's own")
+            raise BackendUnsupported(TOOLS)
+        for item in listed(self.sent.get("input")):
+            translated({"type": "message"} | item if isinstance(item, dict) else item, ITEMS)
+            for part in (*listed(item.get("content")), *listed(item.get("output"))) if item.get("type") != "reasoning" else ():
+                translated(part, PARTS)
+                if part["type"] == "refusal":  # of which it knows nothing
+                    part |= {"type": "output_text", "text": part.pop("refusal", "")}
         stream = self.sent.get("stream") is True
         made = self.config.transform_responses_api_request_to_chat_completion_request(
             model=self.model, input=self.sent.get("input"), responses_api_request=self.options, stream=stream
@@ -132,6 +152,28 @@ class Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
+
+
+def listed(value: Any) -> list[Any]:
+    """The list itself; nothing where there is none."""
+    return value if isinstance(value, list) else []
+
+
+def blocks(messages: Any) -> Iterator[Any]:
+    """All blocks of all messages."""
+    for message in listed(messages):
+        yield from listed(message.get("content")) if isinstance(message, dict) else ()
+
+
+def translated(part: Any, kinds: frozenset[str]) -> None:
+    """Raises BackendUnsupported for a part of a request that would be left out without a word."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    source = part.get("source") if kind in ("image", "document") else None
+    if not isinstance(kind, str) or kind not in kinds or (isinstance(source, dict) and source.get("type") not in SOURCES):
+        shown = f"the type {kind!r}" if isinstance(kind, str) and NAME.fullmatch(kind) else "that type"
+        raise BackendUnsupported(
+            f"this model is served by way of LiteLLM, which has no place for a part of {shown}, or from there"
+        )
 
 
 def kept(made: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class LiteLLM:
 
     async def translated(self, bridged: Bridged, asked: Asked) -> Answer:
         """Ask the provider for a chat completion, and give it the shape that was asked for. Raises BackendError."""
-        sent = translation.fit(asked.payload, bridged.fields, drop=self.drop)
+        sent = translation.fit(asked.payload, bridged.fields, drop=self.drop, sent=False)
         operation = OPERATIONS["/v1/chat/completions"]
 
         async def ask() -> tuple[Bridge, Any, Any]:

@@ -47,8 +47,11 @@ BROKEN = {"TransportError", "ClientConnectionError"}  # the roots of what httpx 
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
-def fit(payload: Mapping[str, Any], known: frozenset[str], *, drop: bool) -> dict[str, Any]:
-    """The fields that may be sent, as a copy of our own. Raises BackendUnsupported for others, unless they are dropped."""
+def fit(payload: Mapping[str, Any], known: frozenset[str], *, drop: bool, sent: bool = True) -> dict[str, Any]:
+    """The fields that may be sent, as a copy of our own. Raises BackendUnsupported for others, unless they are dropped.
+
+    `sent`: as they are, so that what they name by its address would be fetched; else what is made of them comes here again.
+    """
     for name in payload.keys() - known - {"model"}:
         if not drop:
             shown = f"the field {name!r}" if NAME.fullmatch(name) else "a field of that name"
@@ -56,7 +59,7 @@ def fit(payload: Mapping[str, Any], known: frozenset[str], *, drop: bool) -> dic
                 f"this model is served by way of LiteLLM, which cannot be sent {shown} (see drop_unsupported)"
             )
     kept = {name: value for name, value in payload.items() if name in known and value is not None}
-    if has_address(kept.get("messages")):
+    if sent and has_address(kept.get("messages")):
         raise BackendUnsupported("this model is served by way of LiteLLM, which takes pictures and files as data: URLs alone")
     return orjson.loads(orjson.dumps(kept))  # type: ignore[no-any-return]  # it changes what it is given, and a retry sends this again
 

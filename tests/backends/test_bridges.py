@@ -121,12 +121,54 @@ def test_each_way_to_fail_is_said_in_the_callers_shape(path: str, payload: dict[
     asyncio.run(main())
 
 
+def given(results: list[Any]) -> list[Any]:
+    """The turns of a call of a tool that is given an address."""
+    call = {"type": "tool_use", "id": "t1", "name": "weather", "input": {"url": "https://a.example/"}}
+    turns = [("user", "look"), ("assistant", [call]), ("user", results)]
+    return [{"role": role, "content": content} for role, content in turns]
+
+
+def test_addresses_in_calls_of_tools_and_in_their_results_are_texts(tmp_path: Path) -> None:
+    """Nobody fetches them: agents that read pages have them in every turn."""
+
+    async def main() -> None:
+        async with over(tmp_path, gemini) as (far, parapet):
+            result = {"type": "tool_result", "tool_use_id": "t1", "content": "https://a.example/ says hello"}
+            said = await ask(parapet, "/v1/messages", MESSAGE, messages=given([result]))
+            assert said.status_code == 200, said.text
+            assert b"https://a.example/ says hello" in orjson.dumps(far.heard[0].body)
+
+    asyncio.run(main())
+
+
+def test_a_refusal_in_the_history_is_said_to_the_model(tmp_path: Path) -> None:
+    """As the caller has it from a completion that was blocked."""
+
+    async def main() -> None:
+        async with over(tmp_path, gemini) as (far, parapet):
+            refused = {"role": "assistant", "type": "message", "content": [{"type": "refusal", "refusal": "that I must not"}]}
+            asked = [
+                {"role": "user", "content": "a"},
+                refused,
+                {"role": "user", "content": [{"type": "input_text", "text": "b"}]},
+            ]
+            assert (await ask(parapet, "/v1/responses", RESPONSE, input=asked)).status_code == 200
+            assert b"that I must not" in orjson.dumps(far.heard[0].body)
+
+    asyncio.run(main())
+
+
 def test_what_cannot_be_translated_is_refused(tmp_path: Path) -> None:
-    """Tools that somebody else would have to run, fields that LiteLLM takes as its own, pictures by their address."""
+    """Tools that somebody else would have to run, fields that LiteLLM takes as its own, pictures by their address, and parts
+    that it would leave out without a word.
+    """
 
     async def main() -> None:
         async with over(tmp_path, gemini) as (far, parapet):
             image = {"type": "image", "source": {"type": "url", "url": "https://a.example/a.png"}}
+            result = {"type": "tool_result", "tool_use_id": "t1"}
+            document = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "said"}}
+            picture = {"type": "input_image", "image_url": "https://a.example/a.png"}
             for path, payload, more in (
                 ("/v1/responses", RESPONSE, {"tools": [{"type": "mcp", "server_label": "s", "server_url": "https://a.example"}]}),
                 ("/v1/responses", RESPONSE, {"tools": [{"type": "web_search"}]}),
@@ -134,6 +176,14 @@ def test_what_cannot_be_translated_is_refused(tmp_path: Path) -> None:
                 ("/v1/messages", MESSAGE, {"api_base": "https://a.example"}),
                 ("/v1/messages", MESSAGE, {"mcp_servers": [{"type": "url", "url": "https://a.example", "name": "s"}]}),
                 ("/v1/messages", MESSAGE, {"messages": [{"role": "user", "content": [image]}]}),
+                ("/v1/messages", MESSAGE, {"messages": given([{**result, "content": [image]}])}),
+                ("/v1/responses", RESPONSE, {"input": [{"role": "user", "content": [picture]}]}),
+                ("/v1/messages", MESSAGE, {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}),
+                ("/v1/messages", MESSAGE, {"messages": [{"role": "user", "content": [document]}]}),
+                ("/v1/messages", MESSAGE, {"messages": given([{**result, "content": [document]}])}),
+                ("/v1/messages", MESSAGE, {"messages": [{"role": "user", "content": [{"type": "search_result", "title": "t"}]}]}),
+                ("/v1/responses", RESPONSE, {"input": [{"role": "user", "content": [{"type": "input_audio"}]}]}),
+                ("/v1/responses", RESPONSE, {"input": [{"type": "local_shell_call_output", "id": "a", "output": "b"}]}),
             ):
                 said = await ask(parapet, path, payload, **more)
                 assert said.status_code in (400, 501, 502), (path, more, said.text)
