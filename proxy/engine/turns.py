@@ -26,8 +26,8 @@ class Past:
 def forgiven(decision: Decision, policies: Sequence[Policy], segments: Sequence[Segment]) -> Past:
     """The decision without the blocks of turns that are past, if the rules let those go; else as it was.
 
-    A turn that was blocked stays in the history that a client sends: it must not block whatever is said after it. It never
-    reaches a model, since its text is replaced or dropped.
+    A turn that was blocked stays in the history that a client sends: it must not block whatever is said after it. No
+    model answers it, since its text is replaced or dropped.
     """
     if decision.action != Action.BLOCK:
         return Past(decision)
