@@ -9,6 +9,7 @@ docs/api/openapi_detector_api.yaml of foundation-model-stack/fms-guardrails-orch
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -27,6 +28,8 @@ GENERATION = "/api/v1/text/generation"
 ROLES: dict[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool", "function": "tool",
 }  # fmt: skip
+CALLS = ("tool_calls", "function_call", "refusal")  # what a message of a model's may hold beside its content
+UNREAD = {"image_url": "image", "input_audio": "audio", "video_url": "video", "file": "file"}
 UNCHANGEABLE = "a tool call would have to be changed, which this API cannot do"
 
 
@@ -53,8 +56,8 @@ def read_litellm(payload: Mapping[str, Any]) -> Asked:
     roles = told(payload, texts) if direction == "prompt" else ["assistant"] * len(texts)
     segments = [
         *(Segment(text, cast("Role", role), f"texts[{i}]") for i, (text, role) in enumerate(zip(texts, roles, strict=True))),
-        *(Segment(orjson.dumps(tool).decode(), "system", f"tools[{i}]", "json") for i, tool in enumerate(tools)),
-        *(Segment(orjson.dumps(call).decode(), "assistant", f"tool_calls[{i}]", "json") for i, call in enumerate(calls)),
+        *(source(tool, "system", f"tools[{i}]") for i, tool in enumerate(tools)),
+        *(source(call, "assistant", f"tool_calls[{i}]") for i, call in enumerate(calls)),
     ]
     images = payload.get("images")
     skipped = {"image": len(images)} if isinstance(images, list) and images else {}
@@ -91,6 +94,25 @@ def spoken(message: object) -> Iterator[tuple[Role, str]]:
     for part in content if isinstance(content, list) else []:
         if isinstance(part, dict) and isinstance(part.get("text"), str):
             yield role, part["text"]
+
+
+def source(value: object, role: Role, place: str) -> Segment:
+    """What is no text, as its JSON. Raises RequestError."""
+    try:
+        return Segment(orjson.dumps(value).decode(), role, place, "json")
+    except orjson.JSONEncodeError:
+        raise RequestError("the value is nested too deeply", code="too_deep", param=place) from None
+
+
+def unread(message: Mapping[str, Any]) -> Iterator[str]:
+    """The parts of a message that no check reads, by reason."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [] if content is None or isinstance(content, str) else [content]
+    for part in parts:
+        if not isinstance(part, dict):
+            yield "unknown_field"
+        elif not isinstance(part.get("text"), str):
+            yield UNREAD.get(str(part.get("type")), "unknown_field")
 
 
 def strings(payload: Mapping[str, Any], name: str) -> list[str]:
@@ -142,14 +164,19 @@ def read_contents(payload: Mapping[str, Any]) -> list[Asked]:
 
 
 def read_chat(payload: Mapping[str, Any]) -> Asked:
-    """A chat's history, judged as a prompt."""
-    key = "messages" if "messages" in payload else "chat_history"
-    segments = []
+    """A chat's history with its calls of tools, and the tools, judged as a prompt. Raises RequestError."""
+    key = "chat_history" if "chat_history" in payload and "messages" not in payload else "messages"
+    if not isinstance(payload.get(key), list):
+        raise RequestError("expected a list of messages", param=key, status=422)
+    segments, skipped = [], Counter[str]()
     for index, message in enumerate(objects(payload, key)):
-        by = message.get("role", message.get("author"))
+        by, place = message.get("role", message.get("author")), f"{key}[{index}]"
         parts = spoken({"role": by, "content": message.get("content")})
-        segments += [Segment(text, role, f"{key}[{index}]") for role, text in parts]
-    return Asked("prompt", segments, len(segments))
+        segments += [Segment(text, role, place) for role, text in parts]
+        segments += [source(message[name], "assistant", f"{place}.{name}") for name in CALLS if message.get(name)]
+        skipped.update(unread(message))
+    segments += [source(tool, "system", f"tools[{index}]") for index, tool in enumerate(objects(payload, "tools"))]
+    return Asked("prompt", segments, len(segments), not_inspected=skipped)
 
 
 def read_generation(payload: Mapping[str, Any]) -> Asked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,20 @@ async def test_the_orchestrator_gets_what_rules_matched_content_by_content(tmp_p
         assert (await proxy.client.get("/health")).status_code == 200
 
 
+@ran
+async def test_all_of_a_chat_is_read_and_what_cannot_be_is_counted(tmp_path: Path) -> None:
+    """A call of a tool, what the tool says of itself, and a picture that nobody looks at."""
+    call = {"type": "function", "function": {"name": "pay", "arguments": f'{{"to": "{IBAN}"}}'}}
+    tool = {"type": "function", "function": {"name": "pay", "description": f"like {CARD}"}}
+    picture = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]
+    messages = [{"role": "user", "content": picture}, {"role": "assistant", "content": None, "tool_calls": [call]}]
+    policy = "policy: p\nrules:\n  - {id: r, check: pii, with: {entities: [IBAN_CODE, CREDIT_CARD]}, action: flag}\n"
+    async with world(tmp_path, policy) as proxy:
+        told = await asked(proxy, CHAT, messages=messages, tools=[tool])
+        assert sorted(found["detection"] for found in told.json()) == ["CREDIT_CARD", "IBAN_CODE"]
+        assert proxy.records[-1]["not_inspected"] == {"image": 1}
+
+
 NAMES = """
 policy: names
 rules:
@@ -122,6 +137,9 @@ async def test_a_check_without_an_answer_is_an_error_to_the_orchestrator(tmp_pat
         assert told.json()["action"] == "BLOCKED"
 
 
+DEEP: Any = json.loads(f'{{"a": {"[" * 300}{"]" * 300}}}')
+
+
 @pytest.mark.parametrize(
     ("path", "payload", "param"),
     [
@@ -131,7 +149,10 @@ async def test_a_check_without_an_answer_is_an_error_to_the_orchestrator(tmp_pat
         (CONTENTS, {}, "expected a list of texts"),
         (CONTENTS, {"contents": [1]}, "expected a list of texts"),
         (CONTENTS, {"contents": [], "detector_params": {"direction": "up"}}, "expected prompt or completion"),
+        (LITELLM, {"input_type": "request", "tools": [DEEP]}, "the value is nested too deeply"),
         (CHAT, {"messages": [1]}, "expected a list of objects"),
+        (CHAT, {}, "expected a list of messages"),
+        (CHAT, {"messages": [], "tools": [DEEP]}, "the value is nested too deeply"),
         (GENERATION, {}, "expected a text"),
     ],
 )
