@@ -33,7 +33,6 @@ BATCH = 30_000  # characters of lines that are judged in one pass
 KNOWN = 4096  # works that are remembered
 SCORES = {"literal": 0.9, "part": 0.7, "open": 0.6}
 ASKED = 32  # places in a text about which the encoder is asked
-NAME = "this work"  # what the encoder reads in place of a title
 BEYOND = "beyond_windows"  # the reason that is counted when there are more
 ENDED = re.compile(r"[.!?…。！？][\s\"'”’»)\]*_]*$")
 STYLE = (
@@ -139,8 +138,14 @@ class Open:
     """A request if the encoder says so."""
 
     finding: Finding
-    said: str
+    before: str
+    behind: str
     answers: list[Future[Logits]] = field(default_factory=list)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where the title stands."""
+        return self.finding.start, self.finding.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +218,7 @@ class Batch:
             place = row.place(start, end)
             if any(
                 each.start < place[1] and place[0] < each.end
-                for each in (*known, *found[-1:], *(each.finding for each in self.open[-1:]))
+                for each in (*known, *found[-1:], *(each.finding for each in self.open[-1:] if each.place != place))
             ):
                 continue
             kinds = [said.wanted(start - low, end - low, near, split - low, high - low)] if start >= split else []
@@ -224,10 +229,9 @@ class Batch:
             if named := self.owner.named(stretch, (start - low, end - low), titled):
                 work, authored = named
                 if kind == "open":
-                    around = (
-                        f"{stretch[max(0, start - low - AROUND) : start - low]}{NAME}{stretch[end - low : end - low + AROUND]}"
-                    )
-                    self.open.append(Open(self.owner.finding(*place, SCORES[kind], work, "classifier"), around))
+                    before = stretch[max(0, start - low - AROUND) : start - low]
+                    behind = stretch[end - low : end - low + AROUND]
+                    self.open.append(Open(self.owner.finding(*place, SCORES[kind], work, "classifier"), before, behind))
                 else:
                     found.append(self.owner.finding(*place, min(1.0, SCORES[kind] + 0.1 * authored), work, "pattern"))
         return found
@@ -269,7 +273,7 @@ class RequestWatch:
     open: list[Open] = field(default_factory=list)  # what the encoder is asked about, in order
     asked: int = 0
     skipped: bool = False  # there was more to be asked
-    told: set[int] = field(default_factory=set)  # where the requests begin that the encoder has found
+    told: set[int] = field(default_factory=set)  # where the requests begin that have been found
 
     def push(self, text: str, *, end: bool = False) -> list[Finding]:
         """Take more of the text. Raises CheckOverloaded, and what the encoder raised."""
@@ -291,20 +295,22 @@ class RequestWatch:
         found = batch.judged(self.known)
         last = batch.rows[-1].line.start
         self.known = [each for each in (*self.known, *found) if each.end > last]
-        self.ask(batch.open)
+        self.told.update(each.start for each in found)  # what a line leaves open may be decided when the next one is there
+        self.open = [each for each in self.open if each.finding.start not in self.told]
+        self.ask([each for each in batch.open if each.finding.start not in self.told])
         return found
 
     def ask(self, new: Sequence[Open]) -> None:
         """Ask the encoder about what patterns leave open, once for each place."""
-        intent, open_ = self.owner.intent, {(each.finding.start, each.said) for each in self.open}
+        intent, open_ = self.owner.intent, {(each.place, each.before, each.behind) for each in self.open}
         for each in new:
-            if intent is None or (each.finding.start, each.said) in open_:
+            if intent is None or (each.place, each.before, each.behind) in open_:
                 continue
             if self.asked == ASKED:
                 self.skipped = True
                 return
             self.asked += 1
-            each.answers.extend(intent.ask([each.said], DEADLINE.get()))
+            each.answers.append(intent.ask(each.before, each.behind, DEADLINE.get()))
             self.open.append(each)
         self.open.sort(key=lambda each: each.finding.start)
 

@@ -39,10 +39,16 @@ class Intent:
     worker: Worker
     ids: Callable[[str], Ids | None]
 
-    def ask(self, texts: Sequence[str], deadline: float = math.inf) -> list[Future[Logits]]:
-        """Whether each of some short texts is a request, to be told by `wanted`. Raises CheckOverloaded."""
-        windows = [found for text in texts if (found := self.ids(text)) is not None]
-        return self.worker.ask(windows, deadline)
+    def ask(self, before: str, behind: str, deadline: float = math.inf) -> Future[Logits]:
+        """Whether what stands around a work's name is a request, to be told by `wanted`. Raises CheckOverloaded."""
+        [answer] = self.worker.ask([self.window(before, behind)], deadline)
+        return answer
+
+    def window(self, before: str, behind: str) -> Ids:
+        """What the encoder reads: if all of it is more than a window, what is nearest to the name."""
+        while (ids := self.ids(f"{before}{NAME}{behind}")) is None:
+            before, behind = before[(len(before) + 1) // 2 :], behind[: len(behind) // 2]
+        return ids
 
     def wanted(self, logits: Logits) -> bool:
         """What an answer means."""

@@ -118,6 +118,32 @@ def test_a_request_over_two_lines_is_told_once() -> None:
     assert found(requests(Script()), "Put The Masque of the Red Death here") == [("The Masque of the Red Death", "classifier")]
 
 
+@pytest.mark.parametrize("second", ["recite it word for word", "Now give me the whole text."])
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_one_line_leaves_open_the_next_may_decide(second: str, *, alone: bool) -> None:
+    """Patterns do then, whatever the encoder makes of the first line alone; whole and streamed alike."""
+    check = requests(Script(lambda _: alone))
+    text = f"The book is {ALICE}\n{second}"
+    assert found(check, text) == [(ALICE, "pattern")]
+    watch = check.watch("user")
+    reports = [watch.push(text), watch.push("", end=True)]
+    assert [dict(f.detail)["intent"] for report in reports for f in report.findings][-1] == "pattern"
+    assert reports[-1].wait is None
+
+
+def test_what_does_not_fit_a_window_is_read_next_to_the_title() -> None:
+    """Signs that make many word pieces do not keep the encoder from being asked."""
+    script = Script()
+    ids: Callable[[str], Ids | None] = lambda text: [ord(char) for char in text] if len(text) <= 60 else None  # noqa: E731 - short
+    heads = Classifiers(intents=[Intent(CARD, Worker("intent", script, Limits(), Silent()), ids)])
+    options = works.CopyrightOptions.model_validate({"categories": ["request_for_work"], "index": "public-domain"})
+    check = works.kind(heads).build(options, frozenset(["request_for_work"]), "")
+    assert isinstance(check, works.Copyright)
+    assert found(check, f"{'?!' * 100} {OPEN} {'?!' * 100}") == []
+    [read] = script.read
+    assert f"Put {NAME} into the chat." in read
+
+
 def test_a_text_full_of_titles_is_not_inspected_to_its_end() -> None:
     """The encoder is asked a bounded number of times, and what is left is counted."""
     script = Script()
