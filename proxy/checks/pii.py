@@ -164,7 +164,8 @@ class Pii:
             results = recognizer.analyze(text=read, entities=recognizer.supported_entities, nlp_artifacts=None)
             if time.monotonic() - begun >= self.limit:
                 raise CheckTimeout(f"{recognizer.name} may have left out what it had no time for")  # it says so only in a log
-            found += [self.matched(text, result, recognizer) for result in results]
+            near = [result for result in results if result.end - result.start <= self.reach]  # longer ones hide nothing
+            found += [self.matched(text, result, recognizer) for result in near]
         return found
 
     def matched(self, text: str, result: RecognizerResult, recognizer: Any) -> Matched:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import time
 
 import pytest
 from hypothesis import given
@@ -109,6 +110,32 @@ def named(text: str, *asked: str) -> list[tuple[str, str]]:
 def test_a_number_within_another_is_none(asked: str, text: str, said: list[str]) -> None:
     """Though the rule is about the inner one alone; what stands in a link or beside it is found."""
     assert [found for _, found in named(text, asked)] == said
+
+
+def streamed(check: Screened, text: str, size: int) -> list[Finding]:
+    watch = check.watch("user")
+    return [f for at in range(0, len(text), size) for f in watch.push(text[at : at + size], end=at + size >= len(text)).findings]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"evil.com/{'p' * 50}@{'b_' * 300}.com and", f"evil.com/{'p' * 50}"),
+        (f"see https://example.com/{'a/' * 300} now", f"https://example.com/{'a/' * 199}a"),
+    ],
+)
+def test_what_is_too_long_to_be_reported_hides_nothing(text: str, said: str) -> None:
+    """An address or a link that is longer than the reach is none: what lies within it is found, whole and streamed."""
+    [report] = check("URL")([Segment(text, "user")])
+    assert [text[f.start : f.end] for f in report.findings] == [said]
+    assert streamed(check("URL"), text, 7) == list(report.findings)
+
+
+def test_a_run_of_what_is_nearly_a_link_is_read_in_time() -> None:
+    """Each place where a domain may end is looked at once, and not once for each domain that there is."""
+    begun = time.thread_time()
+    check("URL")([Segment("a.comx" * 500, "user")])
+    assert time.thread_time() - begun < 1.0
 
 
 def test_a_further_entity_takes_no_finding_away() -> None:
