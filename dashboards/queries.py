@@ -42,6 +42,8 @@ def part(metric: str, labels: str, by: str = "") -> str:
 
 
 GPU = "only a classifier on a GPU takes its memory"
+ANEW = "only a check that runs in a process of its own starts it anew, when that has died or hung"
+OVERLAPS = "only policies that say overlap: true let a backend be called before the verdict"
 HISTORY = "needs a day or more of history; the rules' own tests have it"
 
 QUERIES: dict[str, Query] = {
@@ -126,7 +128,7 @@ QUERIES: dict[str, Query] = {
     ),
     "consultation_seconds_p95": Query(quantile(0.95, "parapet_consultation_seconds", "whom"), "{{whom}}", "s"),
     "consultation_restarts": Query(
-        "sum by (check, whom) (increase(parapet_consultation_restarts_total[1h]))", "{{check}} {{whom}}"
+        "sum by (check, whom) (increase(parapet_consultation_restarts_total[1h]))", "{{check}} {{whom}}", silent=ANEW
     ),
     "consultation_circuits_open": Query("sum by (check, whom) (parapet_consultation_circuit_open)", "{{check}} {{whom}}"),
     # the models behind
@@ -146,7 +148,7 @@ QUERIES: dict[str, Query] = {
     ),
     "retries": Query(rate("parapet_backend_retries_total", MODEL, "model, result"), "{{model}}: {{result}}", "ops"),
     "fallbacks": Query(rate("parapet_backend_fallbacks_total", MODEL, "model"), "to {{model}}", "ops"),
-    "overlaps": Query(rate("parapet_overlaps_total", MODEL, "model, result"), "{{model}}: {{result}}", "ops"),
+    "overlaps": Query(rate("parapet_overlaps_total", MODEL, "model, result"), "{{model}}: {{result}}", "ops", OVERLAPS),
     "queue_waiting": Query(f"sum by (model) (parapet_queue_waiting{{{MODEL}}})", "{{model}}"),
     "queue_seconds_p95": Query(quantile(0.95, "parapet_queue_seconds", "model", MODEL), "{{model}}", "s"),
     "queue_refused": Query(rate("parapet_queue_refused_total", MODEL, "model, cause"), "{{model}}: {{cause}}", "ops"),
