@@ -19,7 +19,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from proxy.checks.licences import Licences
 from proxy.checks.notices import is_copyleft
-from proxy.checks.requested import BEYOND, Requests, RequestWatch, Styles, waited
+from proxy.checks.requested import BEYOND, Requests, RequestWatch, waited
+from proxy.checks.styles import Styles
 from proxy.classifier import Classifiers, Intent, gathered
 from proxy.core import CheckKind, Finding, Report, Role, Segment
 from proxy.corpus import (
