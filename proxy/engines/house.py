@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -12,21 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from proxy.errors import CheckDeclined, CheckError, CheckTimeout, ModelError
+from proxy.process import pause, started
 
 LOADING = 300.0  # seconds: large models
 HUNG = 5.0  # seconds beyond their time after which texts will not be answered
-LONGEST_PAUSE = 60.0  # seconds until a process that dies again and again is started once more
-HOME = str(Path(__file__).parents[2])  # where the package lies, whatever paths the process would look at
-BEGIN = (  # the new process fetches nothing from the hub
-    "import os, sys; os.environ.update(HF_HUB_OFFLINE='1', TRANSFORMERS_OFFLINE='1'); sys.path.insert(0, sys.argv[1]); "
-    "from proxy.engines.child import main; main(int(sys.argv[2]))"
-)
+OFFLINE = ("HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1")  # nothing is fetched from the hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +39,11 @@ class Process:
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         """Raises ModelError."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self.line = Connection(ours.detach())
-            self.child = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
-                [sys.executable, "-P", "-c", BEGIN, HOME, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # what models print may be a user's text
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # a signal of the terminal's is for us: it ends when we do
-            )
+        try:
+            line, self.child = started("proxy.engines.child", *OFFLINE)
+        except OSError as error:
+            raise ModelError(f"the engine {given['nlp_engine_name']} could not be started: {error.strerror}") from None
+        self.line = Connection(line.detach())
         try:
             said = self.say(dict(given), LOADING)
         except (CheckError, OSError, EOFError):
@@ -127,7 +113,7 @@ class Room:
             self.process.end()
             self.process = None
         self.deaths += 1
-        self.pause = time.monotonic() + min(LONGEST_PAUSE, 2.0 ** (self.deaths - 1) - 1)
+        self.pause = time.monotonic() + pause(self.deaths)
 
     def close(self) -> None:
         """Nobody asks any more."""

@@ -7,9 +7,6 @@ sends what is to be sent and keeps the time, another hears what comes.
 from __future__ import annotations
 
 import queue
-import socket
-import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -17,17 +14,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 
 from proxy.core import Outside
 from proxy.errors import CheckError, CheckTimeout
+from proxy.process import pause, started
 from proxy.rails.line import Line, Message, Plan, Question, RailsError, Side, Verdict, heard, told
 
 LOADING = 120.0  # seconds
 HUNG = 5.0  # seconds after its time that a question may still be without an answer: then the process hangs
-LONGEST_PAUSE = 60.0  # seconds until a process that dies again and again is started once more
-HOME = str(Path(__file__).parents[2])  # where the package lies, whatever paths the process would look at
-BEGIN = "import sys; sys.path.insert(0, sys.argv[1]); from proxy.rails.child import main; main(int(sys.argv[2]))"
 DIED = "the process of the rails died"
 
 
@@ -53,17 +47,13 @@ class Process:
 
     def __init__(self, plan: Plan) -> None:
         """Raises RailsError."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self.line = Line(ours)
-            self.child = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
-                [sys.executable, "-P", "-c", BEGIN, HOME, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # what rails print may be a user's text
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # a signal of the terminal's is for us: it ends when we do
-            )
+        try:
+            line, self.child = started("proxy.rails.child")
+        except OSError as error:
+            raise RailsError(
+                "config", f"{plan.folder} cannot be loaded: no process could be started ({error.strerror})"
+            ) from None
+        self.line = Line(line)
         try:
             self.sides = self.load(plan)
         except (OSError, EOFError):
@@ -195,7 +185,7 @@ class House:
         self.restarted()
         try:
             self.process = Process(self.plan)
-        except (RailsError, OSError):  # it is refused, or there are no more processes and files to be had
+        except RailsError:  # it is refused, or there are no more processes and files to be had
             self.lose()
             return False
         self.listen(self.process)
@@ -207,7 +197,7 @@ class House:
             self.process.end()
             self.process = None
         self.deaths += 1
-        self.pause = time.monotonic() + min(LONGEST_PAUSE, 2.0 ** (self.deaths - 1) - 1)
+        self.pause = time.monotonic() + pause(self.deaths)
         for number in list(self.open):
             job = self.open.pop(number, None)  # the last answers may still be being heard
             if job is not None:
