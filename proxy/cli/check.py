@@ -33,7 +33,9 @@ SHOWN = 0.2  # seconds between two looks of the progress bar
 def add(commands: Commands) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser("check", help="run the checks over texts and print findings and decisions as JSON Lines")
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="JSON Lines or plain text (default: standard input)")
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="JSON Lines or plain text (default, and -: standard input)"
+    )
     parser.add_argument(
         "--policy", action="append", default=[], metavar="NAME|FILE", help="use this policy instead of those in force"
     )
@@ -88,6 +90,8 @@ def items(files: list[Path], direction: Direction, stack: ExitStack) -> Iterator
 
 
 def opened(file: Path, stack: ExitStack) -> Iterable[bytes]:
+    if str(file) == "-":
+        return binary(sys.stdin, "standard input")
     try:
         return stack.enter_context(file.open("rb"))
     except OSError as error:

@@ -75,7 +75,7 @@ def lint(arguments: argparse.Namespace) -> int:
 def report(problems: list[Problem]) -> int:
     for problem in problems:
         print(problem)
-    print(f"{len(problems)} problems", file=sys.stderr)
+    print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}", file=sys.stderr)
     return 1
 
 

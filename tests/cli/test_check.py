@@ -77,10 +77,13 @@ def test_the_direction_can_be_chosen(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert judged(capfd, "--policy", str(policy), "--direction", "completion", str(plain))[0]["action"] == "block"
 
 
-def test_standard_input_is_read_without_files(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("files", [[], ["-"]])
+def test_standard_input_is_read_without_files_and_as_a_dash(
+    files: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """As in a pipe."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"mail jo@example.com\n")))
-    assert judged(capfd)[0]["text"] == "mail <EMAIL_ADDRESS>"
+    assert judged(capfd, *files)[0]["text"] == "mail <EMAIL_ADDRESS>"
 
 
 @pytest.mark.parametrize(
