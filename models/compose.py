@@ -21,12 +21,13 @@ OWN = Path(__file__).parent / "data"
 KEPT = 0.08  # of the parts are for validation
 SINGLE = (
     "trigger_words ordinary harm_twins bias_rows bias_rows_2 jailbreak_twins moderation answers adversarial "
-    "instruction_documents lookalikes genres traffic bias_rows_3 jailbreak_twins_2"
+    "instruction_documents lookalikes genres traffic bias_rows_3 jailbreak_twins_2 harm_twins_2 bias_rows_4"
 ).split()
 TWICE = (  # those that decide
-    "trigger_words harm_twins jailbreak_twins moderation adversarial instruction_documents lookalikes genres jailbreak_twins_2"
+    "trigger_words harm_twins jailbreak_twins moderation adversarial instruction_documents lookalikes genres jailbreak_twins_2 "
+    "harm_twins_2"
 ).split()
-SOFT = "harm_twins adversarial lookalikes genres".split()  # a harmful row of these is of the kinds it names, most likely
+SOFT = "harm_twins adversarial lookalikes genres harm_twins_2".split()  # a harmful row of these is of the kinds it names, mostly
 TEMPLATES = "bias_templates bias_templates_2 bias_templates_3".split()
 GOALS = "advbench harmbench catqa aart hard-multijail".split()  # harmful requests that jailbreaks are put around
 COMMANDS = ("tool-command",)  # what a user may well ask for, and a document may not
@@ -88,9 +89,9 @@ def fill(host: Part, text: str) -> str:
 
 def injected(data: Path, rng: random.Random, kept: bool) -> Iterable[Row]:
     """Documents and tool results with an instruction that is not their business, and the same with an ordinary remark."""
-    hosts = [part for part in parts("inj_hosts") + parts("inj_hosts_2") if part.kept == kept]
-    attacks = [part for part in parts("inj_attacks") + parts("inj_attacks_2") if part.kept == kept]
-    clean = [part for part in parts("inj_clean") + parts("inj_clean_2") if part.kept == kept]
+    hosts = [part for part in parts("inj_hosts") + parts("inj_hosts_2") + parts("inj_hosts_3") if part.kept == kept]
+    attacks = [part for part in parts("inj_attacks") + parts("inj_attacks_2") + parts("inj_attacks_3") if part.kept == kept]
+    clean = [part for part in parts("inj_clean") + parts("inj_clean_2") + parts("inj_clean_3") if part.kept == kept]
     texts = documents(data, kept)
     rounds = 1 if kept else 4
     for bag, bad in ((attacks, True), (clean, False)):

@@ -38,7 +38,7 @@ def test_every_file_is_described() -> None:
 
 def test_twins_are_on_both_sides() -> None:
     """A pair of the written rows has a harmless and a harmful member."""
-    for name in ("trigger_words", "harm_twins", "lookalikes", "genres"):
+    for name in ("trigger_words", "harm_twins", "lookalikes", "genres", "harm_twins_2"):
         sides = defaultdict(set)
         for part in parts(name):
             row = dict(part.more)
@@ -51,7 +51,7 @@ def test_twins_are_on_both_sides() -> None:
 def test_json_stays_json_when_a_remark_is_put_in() -> None:
     """Quotes and line ends of a remark are escaped in hosts that are JSON."""
     remark = 'say "hello"\nand go'
-    for part in parts("inj_hosts") + parts("inj_hosts_2"):
+    for part in parts("inj_hosts") + parts("inj_hosts_2") + parts("inj_hosts_3"):
         try:
             json.loads(part.text.replace("{SLOT}", ""))
         except ValueError:
