@@ -73,7 +73,7 @@ class Principal:
     team: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Segment: there is one for each call
 class Ids:
     """What a call is known by, in the log and elsewhere."""
 
@@ -82,12 +82,12 @@ class Ids:
     sampled: bool = False  # whether that trace is kept
 
 
-CALLED: ContextVar[Ids] = ContextVar("CALLED", default=Ids())  # noqa: B039 - it is frozen
+CALLED: ContextVar[Ids] = ContextVar("CALLED", default=Ids())  # noqa: B039 - nobody changes it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen: there are many in each call, and freezing costs five times as much
 class Segment:
-    """One piece of text to check."""
+    """One piece of text to check; nobody changes it."""
 
     text: str
     role: Role

@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from proxy import __version__
 from proxy.backends.base import Answer, Asked
 from proxy.backends.patience import Patience
 from proxy.dialects import Upload
@@ -28,6 +29,7 @@ MAX_ANSWER = 64 * 2**20  # bytes of a whole answer, or of the body of an error
 MOST_URLS = 64  # that are kept, of paths that come again and again
 SETTLE = 0.1  # seconds that the end of a connection's answer is waited for; longer, and it costs less to make a new one
 RELAYED = "application/json"
+ALWAYS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"parapet/{__version__}"}  # else aiohttp has its own
 VERSION = re.compile(r"^/v1[a-z0-9]*(?=/)")  # of the caller's path: the base URL has its own
 WHEN = re.compile(r"retry-after|retry-after-ms|x-ratelimit-[a-z0-9-]{1,64}")  # headers of an error that say when to try again
 FIT = re.compile(r"[ -~]{1,128}")  # a value of theirs that is passed on: printable ASCII
@@ -43,7 +45,7 @@ class OpenAI:
         self.asked = host + entry.probe_path if entry.probe_path else f"{self.base_url}/models"
         self.model = entry.model or model
         self.settings = settings
-        self.headers = {"Content-Type": RELAYED, "Accept-Encoding": "identity", **entry.headers}
+        self.headers = {"Content-Type": RELAYED, **ALWAYS, **entry.headers}
         if entry.api_key_env:
             key = settings.secrets[entry.api_key_env]
             self.headers |= {entry.api_key_header: key} if entry.api_key_header else {"Authorization": f"Bearer {key}"}
@@ -88,7 +90,7 @@ class OpenAI:
             body = orjson.dumps(payload)
         except orjson.JSONEncodeError:
             raise RequestError("the request is nested more than 250 levels deep", code="too_deep") from None
-        return lambda: body
+        return lambda: aiohttp.BytesPayload(body, content_type=RELAYED)
 
     async def send(self, asked: Asked, url: URL, body: Callable[[], Any], patience: Patience) -> aiohttp.ClientResponse:
         """The response, once its headers are there. A redirect is not followed: it would take the text elsewhere."""
@@ -138,7 +140,6 @@ class OpenAI:
             connector=Connector(limit=self.settings.connections, ttl_dns_cache=30, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept"),
             read_bufsize=2**18,
         )
         return self.session
@@ -215,9 +216,12 @@ class Relayed:
 
     async def piece(self, wait: float) -> bytes:
         """What has come since, or nothing at the end; waits for it that many seconds at most. Raises BackendError."""
+        content = self.response.content
         try:
+            if here := content.read_nowait():  # most often: it came with the headers, or while the piece before was guarded
+                return here
             with self.patience(wait):
-                return await self.response.content.readany()
+                return await content.readany()
         except TimeoutError:
             raise BackendTimeout("the backend stopped in the middle of its answer") from None
         except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, ConnectionError, ValueError):

@@ -110,7 +110,7 @@ class Pool:
 
     async def admit(self, asked: Asked) -> Deployment:
         """A deployment with a place for the call, which has it then. Raises BackendUnavailable, BackendOverloaded."""
-        deployment = None if self.line else self.best()
+        deployment = None if self.line.size else self.best()
         if deployment is not None:
             return self.take(deployment)
         self.refuse_if_down()
@@ -172,6 +172,8 @@ class Pool:
         """The deployment that takes the next call: the least loaded for its weight, if any has a place."""
         now = self.clock()
         open_to = [each for each in self.deployments if not each.full and each not in besides and each.breaker.allows(now)]
+        if len(open_to) == 1:
+            return open_to[0]
         return min(open_to, key=lambda each: self.load(each, now), default=None)
 
     def load(self, each: Deployment, now: float) -> tuple[bool, bool, float, float]:
@@ -204,11 +206,11 @@ class Pool:
 
     def seat(self) -> None:
         """Give places to those who wait, as far as there are any; without a deployment to hope for, all are told so."""
-        while self.line and (deployment := self.best()) is not None:
+        while self.line.size and (deployment := self.best()) is not None:
             ticket = self.line.take()
             if ticket is not None and not ticket.place.done():
                 ticket.place.set_result(self.take(deployment))
-        if self.line:
+        if self.line.size:
             try:
                 self.refuse_if_down()
             except BackendUnavailable as error:

@@ -48,13 +48,16 @@ def automaton(rows: tuple[tuple[int, str], ...], *, anchored: bool) -> Scanner:
         except ValueError:
             left.append((number, form))
     flags = hyperscan.HS_FLAG_ALLOWEMPTY | (0 if anchored else hyperscan.HS_FLAG_SINGLEMATCH)
-    return Automaton(taken, flags, spelled_out(left, anchored=anchored) if left else None)
+    return Automaton(taken, flags, spelled_out(left, anchored=anchored) if left else None, least=int(anchored))
 
 
 class Automaton:
-    """A Hyperscan database. Its scratch space serves one scan at a time, so each thread has one of its own."""
+    """A Hyperscan database. Its scratch space serves one scan at a time, so each thread has one of its own.
 
-    def __init__(self, rows: Sequence[tuple[int, bytes]], flags: int, beside: Scanner | None) -> None:
+    `least`: the place at which a match must end at least. What is noted costs more than the scan, and empty prefixes say nothing.
+    """
+
+    def __init__(self, rows: Sequence[tuple[int, bytes]], flags: int, beside: Scanner | None, *, least: int = 0) -> None:
         import hyperscan  # noqa: PLC0415 - the package is optional
 
         self.beside = beside
@@ -66,6 +69,7 @@ class Automaton:
                 ids=[number for number, _ in rows],
                 elements=len(rows),
                 flags=[flags] * len(rows),
+                ext=[(hyperscan.HS_EXT_FLAG_MIN_OFFSET, least, 0, 0, 0, 0)] * len(rows) if least else None,
             )
             self.scratch = hyperscan.Scratch(self.database)
         self.local = threading.local()

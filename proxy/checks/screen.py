@@ -108,9 +108,9 @@ class Screen:
         for each in folded:
             self._open.scan(each[::-1], opening.note)
             for reach, run in self._runs:
-                length = len(each) - len(each.rstrip(run))
-                opening.note(reach, 0, length)
-                opening.note(reach, 0, min(length, reach))
+                if length := len(each) - len(each.rstrip(run)):
+                    opening.note(reach, 0, length)
+                    opening.note(reach, 0, min(length, reach))
         return opening
 
 
@@ -124,7 +124,7 @@ class Opening:
     finding: int = 0
     match: int = 0
 
-    def note(self, reach: int, _start: int, length: int, *_: object) -> None:
+    def note(self, reach: int, _start: int, length: int, _flags: int = 0, _context: object = None) -> None:
         """One more beginning of a match, with the reach of its check."""
         if length > self.match:
             self.match = length
@@ -230,14 +230,16 @@ class ScreenedWatch:
 
     def push(self, text: str, *, end: bool = False) -> Report:
         """Take more of the text."""
-        self.fresh.append(text)
-        self.size += len(text)
-        held = self.size - self.bound
-        if not end and held > LARGE and self.size - self.seen < self.size >> (1 if held > HUGE else 3):
+        self.size = size = self.size + len(text)
+        held = size - self.bound
+        if not end and held > LARGE and size - self.seen < size >> (1 if held > HUGE else 3):
+            self.fresh.append(text)
             return Report((), self.reported)
-        self.window = window = "".join((self.window, *self.fresh))
-        self.fresh.clear()
-        self.seen = size = self.size
+        if self.fresh:
+            text = "".join((*self.fresh, text))
+            self.fresh.clear()
+        self.window = window = self.window + text
+        self.seen = size
         screen = self.owner.screen
         lead = self.bound - 1 if self.bound else 0  # a word's edge shows by what stands before
         live = folds(window[lead:])
@@ -259,8 +261,10 @@ class ScreenedWatch:
 
     def clear(self, settled: int, place: int) -> Report:
         """Nothing can match in what has come, as it is with nearly every piece of a text."""
-        self.reported = max(self.reported, self.base + settled)
-        self.move(place)
+        if self.base + settled > self.reported:
+            self.reported = self.base + settled
+        if place > self.bound:
+            self.move(place)
         return Report((), self.reported)
 
     def report(self, findings: Sequence[Finding], settled: int, failures: Sequence[Failure]) -> Report:

@@ -64,8 +64,8 @@ class OpenAIChat(OpenAIShape):
         if not isinstance(messages, list) or not messages:
             raise RequestError("messages must be a list of at least one message", param="messages")
         for index in reading.turns(messages):
-            place = f"messages[{index}]"
-            read_message(reading, messages[index], role_of(messages[index], place), place)
+            message, place = messages[index], f"messages[{index}]"
+            read_message(reading, message, role_of(message, place), place)
         read_tools(reading, payload)
         read_settings(reading, payload)
         reading.rest(payload, READ_FIELDS, "user")
@@ -133,7 +133,9 @@ def read_message(reading: Reading, message: Any, role: Role, place: str) -> None
     for number, (key, each) in enumerate(list(message.items())):
         if each is None or key == "role":
             continue
-        if key == "content":
+        if key == "content" and isinstance(each, str):  # as read_content would: this is the hot path
+            reading.add(message, key, role, f"{place}.content")
+        elif key == "content":
             read_content(reading, message, role, f"{place}.content")
         elif key in SPOKEN and not isinstance(each, dict | list):
             reading.add(message, key, SPOKEN[key] or role, f"{place}.{key}")

@@ -33,6 +33,7 @@ GIVEN = re.compile(  # the ids that servers and SDKs make up: a prefix of theirs
     r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}|\w{1,8})",
     re.ASCII,
 )
+ASIDE = ("system", "developer")  # what they say is no turn
 WORD = re.compile(r"[A-Za-z_$-]*")  # what is a name and nothing else
 
 
@@ -117,12 +118,13 @@ class Reading:
         Raises RequestError when there are too many.
         """
         text = holder[key]
-        if type(text) in (int, float) and abs(text) >= LONG_NUMBER:
-            text = str(text)
         if not isinstance(text, str):
-            self.pass_over(text)
-        elif text:
-            self.take(self.segment(text, role, place, form), Slot(holder, key))
+            if type(text) not in (int, float) or abs(text) < LONG_NUMBER:
+                self.pass_over(text)
+                return
+            text = str(text)
+        if text:
+            self.take(Segment(text, role, place, form, self.turn >= 0, self.age), Slot(holder, key))
 
     def add_json(self, holder: Any, key: Any, role: Role, place: str) -> None:
         """A value to inspect as its JSON source: a stream carries it so. Raises RequestError when it is nested too deeply."""
@@ -186,9 +188,11 @@ class Reading:
         while present > 0 and is_result(messages[present]) and is_result(messages[present - 1]):
             present -= 1
         self.spoken = messages
-        for index in range(len(messages)):
-            aside = isinstance(messages[index], dict) and messages[index].get("role") in ("system", "developer")
-            self.turn, self.age = (-1, 0) if aside else (index, max(0, present - index))
+        for index, message in enumerate(messages):
+            if isinstance(message, dict) and message.get("role") in ASIDE:
+                self.turn, self.age = -1, 0
+            else:
+                self.turn, self.age = index, present - index if index < present else 0
             yield index
         self.turn, self.age = -1, 0
 

@@ -34,7 +34,7 @@ from proxy.traces import step
 ATTEMPTS = 4  # to give names that nobody else gives at the same time
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there are two for each call, and freezing costs five times as much
 class Verdict:
     """What was decided of one direction of a call, and the segments' texts that change, by index."""
 

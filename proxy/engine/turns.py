@@ -14,7 +14,7 @@ TOGETHER = 4000  # characters of them at most, the last
 REMOVED = "[removed: {message}]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one for each call, and freezing costs five times as much
 class Past:
     """What becomes of turns of the past that a rule blocks: segments that are replaced as a whole, and those that are dropped."""
 

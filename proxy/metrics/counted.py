@@ -231,6 +231,8 @@ class Metrics:
         """A decision has been taken: each rule counts once for a category, and each finding once."""
         direction, team, revision = decision.direction, self.team(team), self.revision(revision)
         self.child("parapet_decisions", direction, decision.action.word, decision.would.word, team, revision).inc()
+        if not decision.matches:
+            return
         matches, findings, unanswered = set(), set(), set()
         for match in decision.matches:
             finding, failure = match.finding, match.failure

@@ -12,7 +12,7 @@ USAGE = ("usage", "usageMetadata")
 WITHIN = ("response", "message")  # events of a stream that are about the whole answer have it there
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one for each call, and freezing costs five times as much
 class Usage:
     """What one answer took, in tokens."""
 

@@ -15,7 +15,7 @@ from proxy.traces.steps import NOTHING, TRACER, Attributes, Step, Tracer
 Counted = Callable[[str, int], None]  # what became of so many spans: ended, sent, failed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one for each call, and freezing costs five times as much
 class Trace:
     """What one call is a part of."""
 
