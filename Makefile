@@ -4,8 +4,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN = .venv/bin
 STAMP = .venv/installed
 ARGS =
+# Where nothing compiled is kept, each process of the tests reads and rewrites every file again: a quarter of a minute each.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: services demo serve test check lint bench fmt docs train evaluate install clean
+.PHONY: services demo serve test check lint types style bench fmt docs train evaluate install clean
 
 demo: install
 	@$(BIN)/parapet demo $(ARGS)
@@ -21,9 +23,14 @@ services:
 	@.ci/services
 
 lint: install
+	@$(MAKE) --no-print-directory -j 2 -O types style
+
+types:
+	$(BIN)/mypy
+
+style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 check: lint

@@ -44,6 +44,7 @@ CATEGORIES = {
 CASE_TWINS = {"\u017f": "s", "\u212a": "k", "\u0130": "i", "\u0131": "i"}
 TWIN_BYTES = frozenset(b"sSkKiI")
 REPEATS = (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT)
+DOTALL, IGNORECASE = int(re.DOTALL), int(re.IGNORECASE)  # an & with an enumeration takes as long as all the rest
 LONG = 40  # a counted repeat above this becomes unbounded: automata pay for each count
 MANY = 24  # alternatives beyond this (lists of top-level domains) are blurred in the open form
 
@@ -102,6 +103,7 @@ class Screened:
     growing: str  # the superset with what it looks ahead for as optional parts: its partial matches are the prefixes
 
 
+@lru_cache(2048)  # policy sets come again with most of their expressions as they were
 def screened(pattern: str, flags: int = 0) -> Screened:
     """The forms of `pattern` as `re` reads it under `flags`; raises ExpressionError when it cannot be read."""
     try:
@@ -244,8 +246,8 @@ class Writer:
     def chars(self, op: Any, av: Any) -> Bytes | None:
         """The bytes that one character of the expression may fold to; None for what is not one character."""
         if op is c.ANY:
-            return ALL if self.flags & re.DOTALL else ALL - {10}
-        cased = not self.flags & re.IGNORECASE
+            return ALL if self.flags & DOTALL else ALL - {10}
+        cased = not self.flags & IGNORECASE
         if op is c.LITERAL:
             return literal(av, cased=cased)
         if op is c.NOT_LITERAL:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bench.dialects import costs
 from bench.soak import GROWTH, growth
 from proxy.dialects import DIALECTS
@@ -18,6 +20,7 @@ def test_growth_is_that_after_warming_up() -> None:
     assert growth([*warming, *[100] * 13, 900, 100, 100]) == 0
 
 
+@pytest.mark.slow
 def test_every_dialect_has_its_figures() -> None:
     """Those that stream have all of them."""
     made = {each.dialect: each for each in asyncio.run(costs(1))}

@@ -15,6 +15,8 @@ from proxy.checks.names import RECOGNIZER
 from proxy.checks.presidio_recognizer import EncoderRecognizer
 from proxy.core import Segment
 
+pytestmark = pytest.mark.slow  # it loads the encoder, and Presidio as a whole
+
 TEXT = "My name is John Smith and I live in Berlin. Write to john@example.com, or ask Maria Garcia."
 DOCUMENT = Path(__file__).parents[2] / "docs" / "policies.md"
 

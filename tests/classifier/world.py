@@ -8,19 +8,21 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from proxy.checks import bias, misuse
 from proxy.classifier import Best, Classifiers, Cutter, Kind, Limits, Logits, Meter, Model, Silent, Worker
 from proxy.classifier.card import Card
-from proxy.classifier.network import Encoder, Shape
 from proxy.classifier.windows import Counter
 from proxy.core import CheckKind
 from proxy.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+
+    from proxy.classifier.network import Encoder
 
 LABELS = (*misuse.CATEGORIES, *bias.CATEGORIES)
 SIGNS = "abcdefghijklmnopqrstuvwxyz0123456789.,!?'-"
@@ -60,6 +62,8 @@ def config(vocabulary: int, **more: Any) -> dict[str, Any]:
 
 def write_encoder(models_folder: Path, seed: int = 1, **more: Any) -> Path:
     """The folder `encoder` with a tiny model, whole and with its manifest; `more` changes its configuration."""
+    from safetensors.torch import save_file  # seconds to import, and most who come here need no network
+
     folder = models_folder / "encoder"
     folder.mkdir(parents=True)
     pieces = tokenizer()
@@ -73,6 +77,10 @@ def write_encoder(models_folder: Path, seed: int = 1, **more: Any) -> Path:
 
 def network(made: dict[str, Any], seed: int) -> Encoder:
     """A network with random weights, large enough that texts differ."""
+    import torch
+
+    from proxy.classifier.network import Encoder, Shape
+
     torch.manual_seed(seed)
     net = Encoder(Shape(**made["shape"]), len(made["labels"]), len(made["entities"])).eval()
     with torch.no_grad():
@@ -84,6 +92,8 @@ def network(made: dict[str, Any], seed: int) -> Encoder:
 
 def stored(net: Encoder) -> dict[str, torch.Tensor]:
     """The weights as they are kept: matrices as int8 with a scale for each row."""
+    import torch
+
     made = {}
     for name, tensor in net.state_dict().items():
         made[name] = tensor.float().contiguous()
