@@ -198,9 +198,11 @@ class Relayed:
         return self.response.content_type
 
     async def read(self) -> bytes:
-        piece = await self.piece(self.settings.first_byte_timeout)
+        content = self.response.content
+        come = b"" if content.exception() else content.read_nowait()  # most often all of it, with the headers
+        piece = come or await self.piece(self.settings.first_byte_timeout)
         pieces, size = [piece], len(piece)
-        while piece and not self.response.content.at_eof():
+        while piece and not content.at_eof():
             piece = await self.piece(self.settings.idle_timeout)
             pieces.append(piece)
             size += len(piece)
@@ -216,12 +218,9 @@ class Relayed:
 
     async def piece(self, wait: float) -> bytes:
         """What has come since, or nothing at the end; waits for it that many seconds at most. Raises BackendError."""
-        content = self.response.content
         try:
-            if here := content.read_nowait():  # most often: it came with the headers, or while the piece before was guarded
-                return here
             with self.patience(wait):
-                return await content.readany()
+                return await self.response.content.readany()
         except TimeoutError:
             raise BackendTimeout("the backend stopped in the middle of its answer") from None
         except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, ConnectionError, ValueError):

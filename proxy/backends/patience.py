@@ -19,7 +19,7 @@ class Patience:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.task = asyncio.current_task(self.loop)
+        self.task: asyncio.Task[object] | None = None  # that waits
         self.until = math.inf
         self.spent = False  # the timer has ended the wait
         self.handle: asyncio.TimerHandle | None = None

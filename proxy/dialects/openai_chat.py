@@ -130,12 +130,13 @@ def role_of(message: object, place: str) -> Role:
 
 def read_message(reading: Reading, message: Any, role: Role, place: str) -> None:
     """Every text of one message, in its own order."""
+    if len(message) == 2 and "role" in message and isinstance(message.get("content"), str):  # as nearly all are
+        reading.add(message, "content", role, f"{place}.content")
+        return
     for number, (key, each) in enumerate(list(message.items())):
         if each is None or key == "role":
             continue
-        if key == "content" and isinstance(each, str):  # as read_content would: this is the hot path
-            reading.add(message, key, role, f"{place}.content")
-        elif key == "content":
+        if key == "content":
             read_content(reading, message, role, f"{place}.content")
         elif key in SPOKEN and not isinstance(each, dict | list):
             reading.add(message, key, SPOKEN[key] or role, f"{place}.{key}")
