@@ -61,7 +61,7 @@ class Counter:
 class Cutter:
     """The windows of one growing text."""
 
-    __slots__ = ("base", "buffer", "count", "fresh", "overlap", "room", "scanned", "span", "words")
+    __slots__ = ("base", "buffer", "count", "fresh", "overlap", "room", "scanned", "span", "taken", "words")
 
     def __init__(self, count: Counter, room: int, overlap: int) -> None:
         """`room`: the pieces of a window; `overlap`: those that neighbours share."""
@@ -70,6 +70,7 @@ class Cutter:
         self.buffer, self.base = "", 0  # the text from where the window at hand begins; that place in the whole
         self.scanned = 0  # of the buffer
         self.words: list[Word] = []  # of the window at hand
+        self.taken = 0  # the pieces that they have
         self.fresh = False  # it has words that no window before it had
 
     @property
@@ -83,7 +84,7 @@ class Cutter:
         yield from self.full(self.read(end=end))
         if end and self.fresh:
             yield self.closed()
-            self.words, self.fresh = [], False
+            self.words, self.taken, self.fresh = [], 0, False
 
     def read(self, *, end: bool) -> list[Word]:
         """The words that are complete."""
@@ -102,16 +103,15 @@ class Cutter:
 
     def full(self, words: Sequence[Word]) -> Iterator[Window]:
         """Take words; the windows that they fill."""
-        taken = sum(word.pieces for word in self.words)
         for whole in words:
             for word in self.fitting(whole) if whole.pieces > self.room else (whole,):
                 far = bool(self.words) and word.end - self.words[0].start > self.span
-                if (far or taken + word.pieces > self.room) and self.fresh:
+                if (far or self.taken + word.pieces > self.room) and self.fresh:
                     yield self.closed()
-                    taken = self.carry(self.room - word.pieces, word.end - self.span)
+                    self.carry(self.room - word.pieces, word.end - self.span)
                 self.words.append(word)
                 self.fresh = True
-                taken += word.pieces
+                self.taken += word.pieces
 
     def fitting(self, word: Word) -> Iterator[Word]:
         """The parts of a word that has more pieces than a window."""
@@ -128,8 +128,8 @@ class Cutter:
         start, end = self.words[0].start, self.words[-1].end
         return Window(start, end, self.buffer[start - self.base : end - self.base])
 
-    def carry(self, room: int, least: int) -> int:
-        """Begin a window with the last words of the one before, none before the offset `least`; the pieces that they have."""
+    def carry(self, room: int, least: int) -> None:
+        """Begin a window with the last words of the one before, none before the offset `least`."""
         first, taken = len(self.words), 0
         while first > 1 and taken + self.words[first - 1].pieces <= min(self.overlap, room):
             if self.words[first - 1].start < least:
@@ -139,5 +139,4 @@ class Cutter:
         kept = self.words[first:]
         cut = (kept[0].start if kept else self.words[-1].end) - self.base
         self.buffer, self.base, self.scanned = self.buffer[cut:], self.base + cut, self.scanned - cut
-        self.words, self.fresh = kept, False
-        return taken
+        self.words, self.taken, self.fresh = kept, taken, False

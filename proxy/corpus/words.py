@@ -191,7 +191,11 @@ class Reader:
         place, rows, row = self.length, self.folding.rows, self.folding.row
         for char in text:
             kind, value, length = rows.get(char) or row(char)
-            if kind == LETTER:
+            if kind == LETTER and length == 1 and self.wrap < 0 <= self.start and place - self.start < LONG:
+                self.total = (self.total + value * self.power) & MASK  # as letter() would: nearly all characters are such
+                self.power = (self.power * BASE) & MASK
+                self.end = place + 1
+            elif kind == LETTER:
                 self.letter(place, value, length)
             elif kind != IGNORED:
                 self.other(kind, place, value)
