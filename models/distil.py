@@ -1,23 +1,23 @@
-"""Train the screen on what the encoder says: `python models/distil.py --data DATA`, after the encoder is packed and calibrated.
+"""Train screen and glance on what the encoder says: `python models/distil.py --data DATA`, once it is packed and calibrated.
 
-Its target is how far the encoder's highest score stands above the threshold of its label; texts that it would flag weigh more.
+Their target is how far the encoder's highest score stands above the threshold of its label; texts that it would flag weigh more.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import glance
 import numpy as np
 import pack
 import torch
 from calibrate import Table, scored
 from compose import own
-from judge import judged
+from looked import LAYERS, Looked, looked
 from measure import threshold_at
 from numpy.typing import NDArray
 from rows import LABELS, Row
@@ -33,7 +33,9 @@ from proxy.core import Level
 HERE = Path(__file__).parent
 BUCKETS, WIDTH, HIDDEN = 2**17, 24, 32
 LONGEST = 1500  # characters of a text that it is trained on
-KEEP = 0.98  # of what the encoder flags at `balanced` on validation rows passes the screen
+KEEP = 0.994  # of what the encoder flags at `balanced` on validation rows passes the screen
+SEEN = 0.994  # of the same passes each look of the glance
+LOOKS = 12  # epochs of a look
 HARMLESS, HARMFUL = -3.0, 1.5  # the margin of a text that the encoder has not read
 HEAVY = 4.0  # the weight of texts that the encoder flags
 
@@ -78,7 +80,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, default=HERE / "encoder")
     parser.add_argument("--out", type=Path, default=HERE / "screen")
-    parser.add_argument("--run", type=Path, default=Path("build/screen"), help="where the encoder's logits are kept")
+    parser.add_argument("--glance", type=Path, default=HERE / "glance")
+    parser.add_argument("--run", type=Path, default=Path("build/looked"), help="where what the encoder says is kept")
     parser.add_argument("--most", type=int, default=36_000, help="texts to train on at most: the encoder has to read each")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=7)
@@ -100,29 +103,19 @@ def read(row: Row, target: float) -> Read | None:
     return Read(np.concatenate(buckets)[order].astype(np.int32), stretch[order].astype(np.int32), int(row.material), target)
 
 
-def margins(folder: Path, card: Card, rows: Sequence[Row], kept: Path, level: Level) -> NDArray[np.float64]:
-    """How far the highest score of each text stands above its threshold, in logits; kept for the next run."""
-    logits = remembered(folder, rows, kept)
+def margins(card: Card, rows: Sequence[Row], logits: NDArray[np.float64], level: Level) -> NDArray[np.float64]:
+    """How far the highest score of each stands above its threshold, in logits."""
     table = Table(rows, logits)
     floor = np.array([[card.threshold(label, kind, level) for label in LABELS] for kind in KINDS])
     floor = floor[table.of("material").astype(int)]
     scores = np.clip(scored(table, card.calibration), 1e-9, 1 - 1e-9)
+    floor = np.clip(floor, 1e-9, 1 - 1e-9)
     return (np.log(scores / (1 - scores)) - np.log(floor / (1 - floor))).max(1)  # type: ignore[no-any-return]  # numpy is typed loosely
 
 
-def remembered(folder: Path, rows: Sequence[Row], kept: Path) -> NDArray[np.float64]:
-    """The encoder's logits, from the last run if it was over the same texts with the same weights."""
-    told = hashlib.sha256((folder / "manifest.json").read_bytes())
-    for row in rows:
-        told.update(row.text.encode("utf-8", "surrogatepass"))
-    if kept.exists():
-        with np.load(kept) as found:
-            if str(found["of"]) == told.hexdigest():
-                return np.asarray(found["logits"])
-    logits, _ = judged(folder, rows)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(kept, of=told.hexdigest(), logits=logits)
-    return logits
+def likely(margin: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How surely a text is to be passed on."""
+    return 1 / (1 + np.exp(-1.5 * margin))
 
 
 def unread(rows: Sequence[Row]) -> Iterator[tuple[Row, float]]:
@@ -200,10 +193,75 @@ def ship(folder: Path, net: Net, version: str, threshold: Mapping[Kind, float]) 
     pack.describe(folder, config)
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Rows, and what the encoder says of them, whole and window by window."""
+
+    rows: Sequence[Row]
+    windows: Looked
+    margin: NDArray[np.float64]  # of each row
+    each: NDArray[np.float64]  # of each window
+
+    @classmethod
+    def of(cls, encoder: Path, rows: Sequence[Row], kept: Path) -> Said:
+        """Reads what is not kept."""
+        card, windows = read_card(encoder), looked(encoder, rows, kept)
+        whole = margins(card, rows, windows.highest(len(rows)), "balanced")
+        return cls(rows, windows, whole, margins(card, [rows[i] for i in windows.owner], windows.logits, "balanced"))
+
+    @property
+    def kind(self) -> NDArray[np.int64]:
+        """Of each window, its place in KINDS."""
+        return np.array([int(self.rows[i].material) for i in self.windows.owner])
+
+
+def told(name: str, said: Said, logits: NDArray[np.float64], keep: float, kind: Kind, *, but: NDArray[np.bool_]) -> float:
+    """The threshold that keeps so many of the rows that the encoder flags, of a kind and `but` some; and what comes of it."""
+    here = np.array([row.material == bool(KINDS.index(kind)) for row in said.rows]) & ~but
+    hit, harmless = here & (said.margin >= 0), here & np.array([row.benign == 1 for row in said.rows])
+    floor = round(float(threshold_at(logits[hit], keep)) - 1e-4, 4) if hit.any() else 0.0
+    print(
+        f"{name}, {kind}: {hit.sum()} flagged, kept {(logits[hit] >= floor).mean():.4f}; "
+        f"of {harmless.sum()} harmless passed on {(logits[harmless] >= floor).mean():.3f}",
+        flush=True,
+    )
+    return floor
+
+
+def make_screen(train: Said, rest: Sequence[Row], held: Said, args: argparse.Namespace, version: str) -> None:
+    """Train, choose the thresholds, write."""
+    pairs = [*zip(train.rows, train.margin, strict=True), *unread(rest)]
+    found = [each for row, m in pairs if (each := read(row, float(likely(np.array(m)))))]
+    print(f"{len(found)} texts, {sum(e.target > 0.5 for e in found)} that the encoder flags", flush=True)
+    net = trained(found, args.epochs, args.seed)
+    ship(args.out, net, version, dict.fromkeys(KINDS, 0.0))
+    screen = Screen(args.out)
+    logits = np.array([max(screen.logit(raw, int(row.material)) for raw in blocks(row.text)) for row in held.rows])
+    beyond = np.array([foreign(next(blocks(row.text))) for row in held.rows])
+    ship(args.out, net, version, {kind: told("the screen", held, logits, KEEP, kind, but=beyond) for kind in KINDS})
+
+
+def make_glance(train: Said, held: Said, args: argparse.Namespace, version: str) -> None:
+    """The same for the looks of the glance."""
+    looks, thresholds = [], []
+    for place, layer in enumerate(LAYERS):
+        given = glance.Windows(
+            train.windows.pooled[:, place].astype(np.float32), train.kind, likely(train.each).astype(np.float32)
+        )
+        look = glance.trained(given, LOOKS, args.seed)
+        each = glance.logits(look, held.windows.pooled[:, place].astype(np.float32), held.kind)
+        logits = np.full(len(held.rows), -np.inf)
+        np.maximum.at(logits, held.windows.owner, each)
+        nobody = np.zeros(len(held.rows), bool)
+        looks.append(look)
+        thresholds.append({kind: told(f"layer {layer}", held, logits, SEEN, kind, but=nobody) for kind in KINDS})
+    glance.ship(args.glance, args.encoder, version, looks, thresholds)
+
+
 def main() -> None:
-    """Judge, train, choose the thresholds, write."""
+    """Read, train both, write."""
     args = arguments()
-    card = read_card(args.encoder)
+    version = read_card(args.encoder).version
     split = given(args.data, args.seed)
     train, held = [*split.train, *own(args.data, args.seed)], [*split.held, *own(args.data, args.seed, kept=True)]
     random.Random(args.seed).shuffle(held)
@@ -211,28 +269,9 @@ def main() -> None:
     train = [replace(row, text=row.text[:LONGEST]) for row in train]
     train, rest = train[: args.most], train[args.most :]
     held = [replace(row, text=row.text[:LONGEST]) for row in held[:9000]]
-    towards = margins(args.encoder, card, train, args.run / "train.npz", "balanced")
-    pairs = [*zip(train, towards, strict=True), *unread(rest)]
-    found = [each for row, m in pairs if (each := read(row, float(1 / (1 + np.exp(-1.5 * m)))))]
-    print(f"{len(found)} texts, {sum(e.target > 0.5 for e in found)} that the encoder flags", flush=True)
-    net = trained(found, args.epochs, args.seed)
-    ship(args.out, net, card.version, dict.fromkeys(KINDS, 0.0))
-    screen = Screen(args.out)
-    flagged = margins(args.encoder, card, held, args.run / "held.npz", "balanced") >= 0
-    threshold: dict[Kind, float] = {}
-    for column, kind in enumerate(KINDS):
-        here = np.array([row.material == bool(column) and not foreign(next(blocks(row.text))) for row in held])
-        logits = np.array(
-            [max(screen.logit(raw, column) for raw in blocks(row.text)) for row, h in zip(held, here, strict=True) if h]
-        )
-        hit, harmless = flagged[here], np.array([row.benign == 1 for row, h in zip(held, here, strict=True) if h])
-        threshold[kind] = round(float(threshold_at(logits[hit], KEEP)) - 1e-4, 4) if hit.any() else 0.0
-        passed = logits >= threshold[kind]
-        print(
-            f"{kind}: {hit.sum()} flagged, kept {passed[hit].mean():.4f}; "
-            f"of {harmless.sum()} harmless passed on {passed[harmless].mean():.3f}"
-        )
-    ship(args.out, net, card.version, threshold)
+    known, unseen = (Said.of(args.encoder, rows, args.run) for rows in (train, held))
+    make_glance(known, unseen, args, version)
+    make_screen(known, rest, unseen, args, version)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pack
 from calibrate import LEVELS, Table, scored
 from card import put, table
 from compose import OWN, own
-from judge import judged
+from judge import cleared, judged
 from measure import Flags, Numbers, auprc, auroc, recall_at
 from rows import LABELS, Row, read, share
 from sources import HELD, folder_of, given, load
@@ -36,6 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="the training data: what of it was left out of training is judged")
     parser.add_argument("--model", type=Path, default=HERE / "encoder")
     parser.add_argument("--screen", type=Path, default=HERE / "screen")
+    parser.add_argument("--glance", type=Path, default=HERE / "glance")
     parser.add_argument("--cap", type=int, default=400, help="rows of a set at most, chosen by their text")
     parser.add_argument("--write", action="store_true", help="put the tables into the card")
     return parser.parse_args()
@@ -49,10 +51,30 @@ def chosen(rows: Iterable[Row], cap: int) -> list[Row]:
     return [row for name in sorted(by) for row in sorted(by[name], key=lambda r: share(r.text, "evaluate"))[:cap]]
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Which rows the screen passes on to the encoder's first layers, and which of those a glance passes on to the others."""
+
+    screen: Flags
+    glance: Flags
+
+
+def passed(rows: Sequence[Row], args: argparse.Namespace) -> Passed | None:
+    """What screen and glance pass on; None where there is no screen."""
+    if not args.screen.is_dir():
+        return None
+    screen = Screen(args.screen)
+    found = np.array([screen.passes(row.text, "material" if row.material else "speaker") for row in rows])
+    beyond = found.copy()
+    if args.glance.is_dir():
+        beyond[found] = ~cleared(args.model, args.glance, [row for row, here in zip(rows, found, strict=True) if here])
+    return Passed(found, beyond)
+
+
 class Evaluation:
     """Scores of rows, and the tables over them."""
 
-    def __init__(self, rows: Sequence[Row], logits: Numbers, took: Numbers, card: object, passed: Flags | None) -> None:
+    def __init__(self, rows: Sequence[Row], logits: Numbers, took: Numbers, card: object, passed: Passed | None) -> None:
         self.rows, self.took, self.passed = rows, took, passed
         self.data = Table(rows, logits)
         self.scores = scored(self.data, card.calibration)  # type: ignore[attr-defined]  # Card
@@ -191,21 +213,25 @@ class Evaluation:
         return [name, int(good.sum()), *self.flagged(good), int(bad.sum()), *self.flagged(bad)]
 
     def screened(self) -> str:
-        """What the screen passes on, and what it costs."""
+        """What screen and glance pass on, and what they cost."""
         if self.passed is None:
             return "There is no screen."
-        lines = []
+        lines: list[list[object]] = []
         for level in LEVELS:
             hit = self.flags[level].any(1)
-            kept = float(self.passed[hit].mean()) if hit.any() else float("nan")
-            lost = float((hit & ~self.passed & self.positive).sum() / max(1, (hit & self.positive).sum()))
-            lines.append([level, kept, lost])
+            right = hit & self.positive
+            kept = [float(which[hit].mean()) if hit.any() else float("nan") for which in (self.passed.screen, self.passed.glance)]
+            lost = float((right & ~self.passed.glance).sum() / max(1, right.sum()))
+            lines.append([level, *kept, lost])
         parts = {"ordinary": self.ordinary, "resembling harm": self.data.harmless & self.data.hard, "positive": self.positive}
-        shares = [[name, int(which.sum()), float(self.passed[which].mean())] for name, which in parts.items()]
+        shares: list[list[object]] = [
+            [name, int(which.sum()), float(self.passed.screen[which].mean()), float(self.passed.glance[which].mean())]
+            for name, which in parts.items()
+        ]
         return (
-            table(["rows", "n", "passed on to the encoder"], shares)
+            table(["rows", "n", "passed on by the screen", "and by the glance"], shares)
             + "\n\n"
-            + table(["level", "of the encoder's findings kept", "of the right ones lost"], lines)
+            + table(["level", "of the encoder's findings kept by the screen", "by both", "of the right ones lost"], lines)
         )
 
     def worst(self, most: int = 10) -> Iterator[str]:
@@ -271,11 +297,7 @@ def main() -> None:
     args = arguments()
     rows = rows_of(args)
     logits, took = judged(args.model, rows)
-    passed = None
-    if args.screen.is_dir():
-        screen = Screen(args.screen)
-        passed = np.array([screen.passes(row.text, "material" if row.material else "speaker") for row in rows])
-    found = Evaluation(rows, logits, took, read_card(args.model), passed)
+    found = Evaluation(rows, logits, took, read_card(args.model), passed(rows, args))
     tables = {
         "all together": found.together(),
         "categories": found.categories(),

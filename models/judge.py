@@ -18,6 +18,7 @@ from rows import Row
 
 from proxy.classifier.card import Card, Kind, read_card
 from proxy.classifier.encoder import Serving, serving
+from proxy.classifier.glance import looks_of, read_glance
 from proxy.classifier.pieces import Pieces
 from proxy.text import normalised
 
@@ -57,6 +58,22 @@ def judge(folder: Path, threads: int = 1) -> Judge:
 
 def _part(folder: Path, rows: Sequence[Row]) -> list[list[float]]:
     return [judge(folder).logits(row) for row in rows]
+
+
+def _cleared(folder: Path, glance: Path, rows: Sequence[Row]) -> list[bool]:
+    encoder = judge(folder)
+    shape = encoder.card.shape
+    looks = looks_of(glance, read_glance(glance), shape.hidden, shape.layers)
+    material = encoder.card.markers.get("material")
+    return [not any(encoder.network.glancing(encoder.windows(row), looks, material)) for row in rows]
+
+
+def cleared(folder: Path, glance: Path, rows: Sequence[Row]) -> NDArray[np.bool_]:
+    """Which rows have no window that the glance would not clear."""
+    parts = [rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE)]
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        given = ([folder] * len(parts), [glance] * len(parts), parts)
+        return np.array([each for part in pool.map(_cleared, *given) for each in part], bool)
 
 
 def judged(folder: Path, rows: Sequence[Row]) -> tuple[Floats, Floats]:

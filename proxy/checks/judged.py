@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,10 +44,9 @@ class ReadingOptions(BaseModel):
 class ScreenedOptions(ReadingOptions):
     """The options of checks that the encoder judges."""
 
-    screen: bool = Field(default=True, description="false: the encoder looks at every text, also at what the screen would clear")
-
-    def bounds(self) -> Bounds:
-        return replace(super().bounds(), screen=self.screen)
+    screen: bool = Field(
+        default=True, description="false: the encoder reads every text to the end, also what the screen or a glance would clear"
+    )
 
 
 def nothing(_: str) -> Detail:
@@ -184,7 +183,7 @@ def encoder_kind(
     """A check of the encoder that shares its pass with the others of it."""
 
     def build(given: Any, wanted: frozenset[str], variant: str) -> Judged:
-        model = classifiers.encoder()
+        model = classifiers.encoder(screen=given.screen)
         if missing := sorted(wanted - set(model.labels)):
             raise ModelError(
                 f"the model {model.name} knows nothing of {', '.join(missing)}: use one that does, or leave them out"

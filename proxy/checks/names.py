@@ -12,7 +12,7 @@ from proxy.text import Normalised
 NAMES = ("LOCATION", "NRP", "ORGANIZATION", "PERSON")
 RECOGNIZER = "EncoderRecognizer"  # as Presidio's users know it: the class in `presidio_recognizer`
 FOUND = frozenset((*NAMES, "DATE_TIME"))  # dates are found by pattern, too
-EVERYTHING = Bounds(screen=False, beyond="windows")
+EVERYTHING = Bounds(beyond="windows")
 
 
 def as_it_is(text: str) -> list[View]:

@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from proxy.classifier.card import OUT, WEIGHTS, Card
+from proxy.classifier.card import OUT, WEIGHTS, Card, Kind
+from proxy.classifier.glance import Look
 from proxy.classifier.network import Encoder, Shape
 from proxy.classifier.worker import Ids, Logits
 from proxy.errors import ModelError
@@ -73,6 +74,20 @@ class Serving:
         seen = None if mask is None else mask.to(self.device)
         x = self.network(ids.to(self.device), seen)
         return [tuple(row) for row in self.network.categories(x, seen).float().tolist()]
+
+    def glancing(self, windows: Sequence[Ids], looks: Sequence[Look], material: int | None) -> list[Logits]:
+        """The same, window by window; nothing of one that a look at an earlier layer has cleared. `material`: its marker."""
+        with torch.inference_mode():
+            return [self.unless_cleared(ids, looks, "material" if ids[1] == material else "speaker") for ids in windows]
+
+    def unless_cleared(self, ids: Ids, looks: Sequence[Look], kind: Kind) -> Logits:
+        x, done = self.network.begun(torch.tensor([list(ids)])), 0
+        for look in looks:
+            x, done = self.network.onward(x, None, done, look.layer), look.layer
+            if look.clears(x[0], kind):
+                return ()
+        x = self.network.onward(x, None, done, None)
+        return tuple(self.network.categories(x)[0].tolist())
 
     def named(self, windows: Sequence[Ids]) -> list[Logits]:
         """For each id of each window the likeliest entity, by its index, and its score. A window: ids, then as many cases."""

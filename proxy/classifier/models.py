@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from proxy.classifier.card import CONFIG, MANIFEST, TOKENIZER, WEIGHTS, Card, Kind, read_card, verify
 from proxy.classifier.chosen import Chosen
+from proxy.classifier.glance import looks_of, made_for, read_glance
 from proxy.classifier.intent import Intent, judge_of, read_intent
 from proxy.classifier.reading import Best, Model
 from proxy.classifier.screen import Screen
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from proxy.classifier.encoder import Serving
     from proxy.classifier.pieces import Pieces
 
-ENCODER, NAMES, SCREEN, INTENT = "encoder", "names", "screen", "intent"
+ENCODER, UNSCREENED, NAMES, SCREEN, GLANCE, INTENT = "encoder", "unscreened", "names", "screen", "glance", "intent"
 SAMPLE = "a text to warm up with"
 log = logging.getLogger(__name__)
 
@@ -43,9 +44,10 @@ class Classifiers:
         """What the encoder says of itself; read without torch. Raises ModelError."""
         return self.cards.get(ENCODER) or read_card(self.settings.models / ENCODER)
 
-    def encoder(self) -> Model:
-        """The encoder for misuse and bias. Raises ModelError."""
-        return self.once(ENCODER, lambda: categories(self.opened(), self.settings, self.meter))
+    def encoder(self, *, screen: bool = True) -> Model:
+        """The encoder for misuse and bias, behind the screen and its own glance, or reading all. Raises ModelError."""
+        make = partial(categories, settings=self.settings, meter=self.meter, screen=screen)
+        return self.once(ENCODER if screen else UNSCREENED, lambda: make(self.opened()))
 
     def names(self) -> Model:
         """The encoder's token head, for names. Raises ModelError."""
@@ -108,18 +110,21 @@ def opened(settings: Settings) -> Opened:
     return Opened(card, Pieces(folder / TOKENIZER, card), serving(folder, card, settings.classifier_device))
 
 
-def categories(encoder: Opened, settings: Settings, meter: Meter) -> Model:
-    """The categories' heads, with the screen before them where there is one."""
+def categories(encoder: Opened, settings: Settings, meter: Meter, *, screen: bool) -> Model:
+    """The categories' heads, behind the screen and a glance where there are these, or over everything."""
     card, pieces = encoder.card, encoder.pieces
-    worker = worker_of(ENCODER, encoder.network, encoder, settings, meter, pieces.ids(SAMPLE, "speaker"))
+    glance = glance_of(settings, encoder) if screen else None
+    name, judge = (ENCODER if screen else UNSCREENED), glance or encoder.network
+    worker = worker_of(name, judge, encoder, settings, meter, pieces.ids(SAMPLE, "speaker"))
 
     def found(text: str, kind: Kind, logits: Logits) -> list[Best]:
+        if glance is not None and not logits:
+            return []  # it has cleared the text
         scores = [card.score(label, kind, logit) for label, logit in enumerate(logits)]
         return [Best(label, score, 0, len(text)) for label, score in zip(card.labels, scores, strict=True)]
 
-    return Model(
-        nameplate(card), tuple(card.labels), worker, pieces.cutter, pieces.ids, found, screen_of(settings.models / SCREEN)
-    )
+    passes = screen_of(settings.models / SCREEN) if screen else None
+    return Model(nameplate(card), tuple(card.labels), worker, pieces.cutter, pieces.ids, found, passes)
 
 
 def names(encoder: Opened, settings: Settings, meter: Meter) -> Model:
@@ -165,6 +170,19 @@ def screen_of(folder: Path) -> Callable[[str, Kind], bool] | None:
         return None
     verify(folder, CONFIG, WEIGHTS)
     return Screen(folder).passes
+
+
+def glance_of(settings: Settings, encoder: Opened) -> Judge | None:
+    """The network with its glance; None where there is none, or no use: a GPU reads batches to the end. Raises ModelError."""
+    folder = settings.models / GLANCE
+    if not encoder.network.alone or not (folder / MANIFEST).exists():
+        return None
+    card = read_glance(folder)
+    if not made_for(card, settings.models / ENCODER):
+        log.warning("%s: it was made for another encoder, so this one reads all windows to the end: use models/distil.py", folder)
+        return None
+    looks = looks_of(folder, card, encoder.card.shape.hidden, encoder.card.shape.layers)
+    return partial(encoder.network.glancing, looks=looks, material=encoder.card.markers.get("material"))
 
 
 def limits_of(settings: Settings, *, alone: bool) -> Limits:

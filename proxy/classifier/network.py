@@ -77,10 +77,17 @@ class Encoder(nn.Module):
     def forward(
         self, ids: Tensor, mask: Tensor | None = None, layers: int | None = None
     ) -> Tensor:  # ids: B T; mask: B T, true where there is text; layers: how many, left out: all -> B T H
+        return self.onward(self.begun(ids), mask, 0, layers)
+
+    def begun(self, ids: Tensor) -> Tensor:  # ids: B T -> B T H
+        """What goes into the first layer."""
         x = self.norm(self.words(ids) + self.places.weight[: ids.shape[1]])
-        x = functional.dropout(x, self.dropout, self.training)
+        return functional.dropout(x, self.dropout, self.training)
+
+    def onward(self, x: Tensor, mask: Tensor | None, begin: int, end: int | None) -> Tensor:  # B T H -> B T H
+        """What the layers from `begin` to `end` make of it."""
         wide = None if mask is None else mask[:, None, None, :]
-        for layer in islice(self.layers, layers):
+        for layer in islice(self.layers, begin, end):
             x = layer(x, wide, self.dropout)
         return torch.as_tensor(x)
 

@@ -65,7 +65,6 @@ class Model:
 class Bounds:
     """How much of a text is read. Beyond `max_windows`, the rest is windows too, or counted as not inspected."""
 
-    screen: bool = True
     max_windows: int = 64
     beyond: Beyond = "windows"
 
@@ -81,7 +80,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A window and what the network says of it; nothing where the screen has cleared it."""
+    """A window and what the network says of it."""
 
     window: Window
     kind: Kind
@@ -149,7 +148,7 @@ class Reader:
 
     def pieces(self, window: Window, kind: Kind) -> list[Piece]:
         """What the network has to read of a window."""
-        screen = self.model.screen if self.bounds.screen else None
+        screen = self.model.screen
         made: list[Piece] = []
         for view in self.views(window.text):
             if view.text.strip() and (screen is None or screen(view.text, kind)):

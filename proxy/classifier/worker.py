@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from proxy.errors import CheckError, CheckOverloaded, CheckTimeout
 
 Ids = Sequence[int]  # of a window's word pieces, markers included: what a network reads
-Logits = tuple[float, ...]  # one for each label
+Logits = tuple[float, ...]  # one for each label; none where the network was told to clear early, and has
 Judge = Callable[[Sequence[Ids]], Sequence[Logits]]
 EARLY = 16  # windows of a text; those of longer texts may fill half of the queue, so that one long text shuts nobody out
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Meter(Protocol):
     """Who counts what classifiers do; `Metrics` is one."""
 
     def classified(self, classifier: str, result: str, windows: int) -> None:
-        """So many windows were judged, found in the cache, or given up since nobody waited for them any more."""
+        """So many windows were judged, cleared early, found in the cache, or given up since nobody waited for them any more."""
 
     def screened(self, result: str, windows: int) -> None:
         """So many windows were passed on to the encoder or cleared by the screen."""
@@ -222,8 +222,11 @@ class Worker:
                 self.cache.popitem(last=False)
         if memory := self.memory():
             self.tell(self.meter.takes_memory, memory)
-        if judged := sum(not isinstance(answer, Exception) for answer in found):
-            self.tell(self.meter.classified, "judged", judged)
+        answers = [answer for answer in found if not isinstance(answer, Exception)]
+        cleared = sum(not answer for answer in answers)
+        for result, windows in (("judged", len(answers) - cleared), ("cleared", cleared)):
+            if windows:
+                self.tell(self.meter.classified, result, windows)
         for job, answer in zip(batch, found, strict=True):
             if isinstance(answer, Exception):
                 job.answer.set_exception(answer)

@@ -81,7 +81,9 @@ METRICS: dict[str, Row] = {
         ("check", "result"),
     ),
     "parapet_classifier_windows": Row(
-        Counter, "Windows of text that were judged, were in the cache, or were given up (expired).", ("classifier", "result")
+        Counter,
+        "Windows of text that were judged, cleared by a glance, were in the cache, or were given up (expired).",
+        ("classifier", "result"),
     ),
     "parapet_classifier_screened": Row(Counter, "Windows of text cleared by the screen, or passed on.", ("result",)),
     "parapet_classifier_score": Row(

@@ -145,7 +145,9 @@ class Settings:
         16384,
     )
     max_hold: Size = setting("the most characters of one stream that are held back; beyond it the rule's on_error applies", 65536)
-    models: Folder = setting("where the models of the checks misuse and bias are: the folders encoder and screen", shipped_models)
+    models: Folder = setting(
+        "where the models of the checks misuse and bias are: the folders encoder, screen and glance", shipped_models
+    )
     classifier_device: Literal["cpu", "cuda", "mps", "auto"] = setting(
         "where classifiers run; auto takes a GPU if there is one, which shares its memory with whatever else runs there", "cpu"
     )

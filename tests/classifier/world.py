@@ -6,7 +6,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,5 +157,7 @@ def model(script: Script, limits: Limits | None = None, meter: Meter | None = No
 
 def kinds(made: Model, models_folder: Path = Path("nowhere"), meter: Meter | None = None) -> dict[str, CheckKind]:
     """The checks that the encoder judges, with this model in its place; levels come from the card in the folder."""
-    classifiers = Classifiers(Settings(models=models_folder), meter or Silent(), {"encoder": made})
+    classifiers = Classifiers(
+        Settings(models=models_folder), meter or Silent(), {"encoder": made, "unscreened": replace(made, screen=None)}
+    )
     return {kind.name: kind for kind in (misuse.kind(classifiers), bias.kind(classifiers))}
