@@ -22,6 +22,7 @@ from proxy.classifier.card import KINDS, WEIGHTS, Kind, digest
 
 HIDDEN = 64
 BATCH = 256
+STILL = 0.1  # the scale of a number that hardly moves: a finer one would read the rounding of what is kept
 HEAVY = 4.0  # the weight of windows that the encoder flags
 
 Floats = NDArray[np.float32]
@@ -56,7 +57,7 @@ def trained(given: Windows, epochs: int, seed: int) -> dict[str, Tensor]:
     """The tensors of a look that has learnt; the columns' scales are in its weights."""
     torch.manual_seed(seed)
     x, kind, wanted = torch.tensor(given.pooled), torch.tensor(given.kind), torch.tensor(given.target)
-    centre, scale = x.mean(0), x.std(0) + 1e-4
+    centre, scale = x.mean(0), x.std(0).clamp_min(STILL)
     x = (x - centre) / scale
     net, weight = Net(x.shape[1]), torch.where(wanted > 0.5, HEAVY, 1.0)
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02)

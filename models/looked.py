@@ -19,6 +19,8 @@ from judge import judge
 from numpy.typing import NDArray
 from rows import Row
 
+from proxy.classifier.card import TOKENIZER, WEIGHTS, digest
+
 LAYERS = (2, 3)  # whose words are kept, as their mean and their highest
 PART = 1500  # rows
 
@@ -54,9 +56,9 @@ def looked(folder: Path, rows: Sequence[Row], kept: Path) -> Looked:
 
 def keys(folder: Path, parts: Iterable[Sequence[Row]]) -> Iterator[str]:
     """What a part and the weights are known by."""
-    weights = (folder / "manifest.json").read_bytes()
+    network = digest(folder / WEIGHTS) + digest(folder / TOKENIZER)
     for part in parts:
-        told = hashlib.sha256(weights + repr((LAYERS, PART)).encode())
+        told = hashlib.sha256(f"{network} {LAYERS} {PART}".encode())
         for row in part:
             told.update(f"{int(row.material)} {len(row.text)} {row.text}".encode("utf-8", "surrogatepass"))
         yield told.hexdigest()[:24]
