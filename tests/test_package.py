@@ -61,7 +61,12 @@ def test_the_shipped_models_are_in_it(environment: Path) -> None:
     """Every file of the folders that rules read, byte for byte, and nothing of what made them."""
     folder = site(environment) / "proxy" / "shipped_models"
     shipped = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    kept = [path for name in ("encoder", "screen", "intent") for path in (ROOT / "models" / name).rglob("*") if path.is_file()]
+    kept = [
+        path
+        for name in ("encoder", "screen", "glance", "intent")
+        for path in (ROOT / "models" / name).rglob("*")
+        if path.is_file()
+    ]
     assert shipped == {path.relative_to(ROOT / "models"): path.read_bytes() for path in kept}
 
 
