@@ -213,7 +213,7 @@ ALERTS = (
         "30m",
         (
             Condition("parapet:classifier_score:drift", "> 0.15"),
-            Condition("sum(increase(parapet_classifier_score_count[1h]))", "> 500"),
+            Condition("sum(increase(parapet_classifier_score_count[1h]))", "> 200"),
         ),
         "The scores of {{ $labels.check }} are not what they were in the last week",
     ),

@@ -132,7 +132,7 @@ COST = Board(
                 Panel(
                     "Windows",
                     ("windows_by_result",),
-                    "judged cost a pass of the network; cached cost nothing; expired came too late.",
+                    "judged cost a pass of the network, cleared a part of one; cached cost nothing; expired came too late.",
                 ),
                 Panel(
                     "Remembered", ("windows_remembered_share",), "Of all windows, those whose scores were in memory.", "lines", 4
@@ -142,7 +142,7 @@ COST = Board(
                 Panel("Batch, p95", ("batch_windows_p95",), "Windows judged at once.", "lines", 4),
                 Panel("Turned away", ("classifier_overloads",), "Texts for which the queue was full.", "lines", 6),
                 Panel("Memory of the GPU", ("classifier_memory",), "Taken by each classifier's process.", "lines", 6),
-                Panel("Scores, p90", ("score_p90",), "Highest score of a window.", "lines", 6),
+                Panel("Scores, p90", ("score_p90",), "Highest score of a window that was read to the end.", "lines", 6),
                 Panel("Drift", ("score_drift",), "Greatest distance between the scores of an hour and of a week.", "lines", 6),
             ),
         ),

@@ -36,6 +36,7 @@ LONGEST = 1500  # characters of a text that it is trained on
 KEEP = 0.994  # of what the encoder flags at `balanced` on validation rows passes the screen
 SEEN = 0.994  # of the same passes each look of the glance
 LOOKS = 12  # epochs of a look
+NOTHING = -1e9  # the threshold where nothing is known of what must be kept: all of it passes
 HARMLESS, HARMFUL = -3.0, 1.5  # the margin of a text that the encoder has not read
 HEAVY = 4.0  # the weight of texts that the encoder flags
 
@@ -219,7 +220,7 @@ def told(name: str, said: Said, logits: NDArray[np.float64], keep: float, kind: 
     """The threshold that keeps so many of the rows that the encoder flags, of a kind and `but` some; and what comes of it."""
     here = np.array([row.material == bool(KINDS.index(kind)) for row in said.rows]) & ~but
     hit, harmless = here & (said.margin >= 0), here & np.array([row.benign == 1 for row in said.rows])
-    floor = round(float(threshold_at(logits[hit], keep)) - 1e-4, 4) if hit.any() else 0.0
+    floor = round(float(threshold_at(logits[hit], keep)) - 1e-4, 4) if hit.any() else NOTHING
     print(
         f"{name}, {kind}: {hit.sum()} flagged, kept {(logits[hit] >= floor).mean():.4f}; "
         f"of {harmless.sum()} harmless passed on {(logits[harmless] >= floor).mean():.3f}",

@@ -24,7 +24,8 @@ from measure import Flags, Numbers, auprc, auroc, recall_at
 from rows import LABELS, Row, read, share
 from sources import HELD, folder_of, given, load
 
-from proxy.classifier.card import read_card
+from proxy.classifier.card import read_card, verify
+from proxy.classifier.glance import read_glance, told_by
 from proxy.classifier.screen import Screen
 
 HERE = Path(__file__).parent
@@ -66,6 +67,10 @@ def passed(rows: Sequence[Row], args: argparse.Namespace) -> Passed | None:
     screen = Screen(args.screen)
     found = np.array([screen.passes(row.text, "material" if row.material else "speaker") for row in rows])
     beyond = found.copy()
+    if args.glance.is_dir() and read_glance(args.glance).encoder != told_by(verify(args.model)):
+        raise SystemExit(
+            f"{args.glance}: it was made for another encoder than {args.model}: run models/distil.py, or name its own"
+        )
     if args.glance.is_dir():
         beyond[found] = ~cleared(args.model, args.glance, [row for row, here in zip(rows, found, strict=True) if here])
     return Passed(found, beyond)

@@ -6,6 +6,7 @@ threshold of its label, window by window.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from proxy.classifier.card import KINDS, WEIGHTS, Kind, digest
+from proxy.classifier.card import KINDS, MANIFEST, Kind
+from proxy.classifier.glance import told_by
 
 HIDDEN = 64
 BATCH = 256
@@ -93,8 +95,7 @@ def ship(
     folder: Path, encoder: Path, version: str, looks: Sequence[Mapping[str, Tensor]], threshold: Sequence[Mapping[Kind, float]]
 ) -> None:
     """Write the folder."""
+    files = json.loads((encoder / MANIFEST).read_bytes())["files"]
     state = {f"{layer}.{name}": value for layer, look in zip(LAYERS, looks, strict=True) for name, value in look.items()}
     exits = [{"layer": layer, "threshold": dict(each)} for layer, each in zip(LAYERS, threshold, strict=True)]
-    pack.write(
-        folder, state, {"name": "parapet-glance", "version": version, "encoder": digest(encoder / WEIGHTS), "exits": exits}
-    )
+    pack.write(folder, state, {"name": "parapet-glance", "version": version, "encoder": told_by(files), "exits": exits})

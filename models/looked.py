@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from judge import judge
+from judge import MOST, judge
 from numpy.typing import NDArray
 from rows import Row
 
-from proxy.classifier.card import TOKENIZER, WEIGHTS, digest
+from proxy.classifier.card import TOKENIZER, WEIGHTS, digest, read_card
 
 LAYERS = (2, 3)  # whose words are kept, as their mean and their highest
 PART = 1500  # rows
@@ -56,9 +56,10 @@ def looked(folder: Path, rows: Sequence[Row], kept: Path) -> Looked:
 
 def keys(folder: Path, parts: Iterable[Sequence[Row]]) -> Iterator[str]:
     """What a part and the weights are known by."""
-    network = digest(folder / WEIGHTS) + digest(folder / TOKENIZER)
+    card, network = read_card(folder), digest(folder / WEIGHTS) + digest(folder / TOKENIZER)
+    cut = (card.window, card.overlap, sorted(card.markers.items()), MOST)
     for part in parts:
-        told = hashlib.sha256(f"{network} {LAYERS} {PART}".encode())
+        told = hashlib.sha256(f"{network} {cut} {LAYERS} {PART}".encode())
         for row in part:
             told.update(f"{int(row.material)} {len(row.text)} {row.text}".encode("utf-8", "surrogatepass"))
         yield told.hexdigest()[:24]

@@ -244,6 +244,7 @@ class CheckKind:
     equal share one check. `joins`: it shares its pass over the text with others that do.
     `levels` says which score each level of a rule asks for, by category and role; it raises ParapetError when nobody can say.
     `floor`: it reports no finding with a lower score, so that a rule with a lower threshold is refused.
+    `settled`: the options of a rule, those that it left open decided by the score from which each finding matters to it.
     `lasting`: it says the same of the same text as long as it lives. `converses`: what it looks for may be said over turns.
     `flaw`: what is wrong with options that are well-formed, under the settings in force. `about`: the family of what it finds
     under its options, where that is not always `family`. `pairs`: it wants to know what a completion answers, and what it builds
@@ -261,6 +262,7 @@ class CheckKind:
     joins: bool = False
     levels: Callable[[Any, Level], Thresholds] | None = None
     floor: float = 0.0
+    settled: Callable[[Any, Thresholds], Any] | None = None
     flaw: Callable[[Any], Flaw | None] | None = None
     lasting: bool = True
     converses: bool = False

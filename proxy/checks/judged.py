@@ -44,8 +44,10 @@ class ReadingOptions(BaseModel):
 class ScreenedOptions(ReadingOptions):
     """The options of checks that the encoder judges."""
 
-    screen: bool = Field(
-        default=True, description="false: the encoder reads every text to the end, also what the screen or a glance would clear"
+    screen: bool | None = Field(
+        default=None,
+        description="false: the encoder reads every text to the end, also what the screen or a glance would clear; true: it "
+        "does not. Left out: it does where a threshold of the rule lies below the level `balanced`, for which they were made",
     )
 
 
@@ -169,6 +171,16 @@ class JudgedWatch:
         return Report(found, reading.settled, wait=gathered(reading.pending) if self.ended else None, not_inspected=skipped)
 
 
+def balanced(classifiers: Classifiers, least: Thresholds) -> bool:
+    """Whether no score that matters lies below the level `balanced`."""
+    try:
+        card = classifiers.card()
+    except ModelError:
+        return True  # whoever builds the check is told that there is no model
+    known = [(category, role) for category, role in least if category in card.labels]
+    return all(least[category, role] >= card.threshold(category, kind_of(role), "balanced") for category, role in known)
+
+
 def encoder_kind(
     classifiers: Classifiers,
     *,
@@ -183,7 +195,7 @@ def encoder_kind(
     """A check of the encoder that shares its pass with the others of it."""
 
     def build(given: Any, wanted: frozenset[str], variant: str) -> Judged:
-        model = classifiers.encoder(screen=given.screen)
+        model = classifiers.encoder(screen=given.screen is not False)
         if missing := sorted(wanted - set(model.labels)):
             raise ModelError(
                 f"the model {model.name} knows nothing of {', '.join(missing)}: use one that does, or leave them out"
@@ -191,6 +203,11 @@ def encoder_kind(
         reader = Reader(model, given.bounds(), classifiers.meter)
         reader.views(WARM)
         return Judged(reader, [Asked(name, family, variant, wanted, {label: label for label in wanted}, detail)])
+
+    def settled(given: Any, least: Thresholds) -> Any:
+        """Screened (None) unless the rule says otherwise or wants findings that a screen may have cleared (False)."""
+        screen = given.screen if given.screen is not None else balanced(classifiers, least)
+        return given.model_copy(update={"screen": None if screen else False})
 
     def levels(_: Any, level: Level) -> Thresholds:
         card = classifiers.card()
@@ -210,6 +227,7 @@ def encoder_kind(
         joins=True,
         levels=levels,
         floor=FLOOR,
+        settled=settled,
         converses=converses,
     )
 

@@ -116,10 +116,10 @@ def read_card(folder: Path) -> Card:
     return parsed(folder / CONFIG, Card)
 
 
-def verify(folder: Path, *needed: str, only: bool = False) -> None:
+def verify(folder: Path, *needed: str, only: bool = False) -> Mapping[str, str]:
     """Compare the files of a model with its manifest: all of them, `needed` among them, or `only` those.
 
-    Raises ModelError for the first that is not as it should be.
+    Returns the SHA-256 of each. Raises ModelError for the first that is not as it should be.
     """
     files = parsed(folder / MANIFEST, Manifest).files
     for name in needed if only else sorted({*files, *needed}):
@@ -129,6 +129,7 @@ def verify(folder: Path, *needed: str, only: bool = False) -> None:
         found = digest(folder / name)
         if found != expected:
             raise ModelError(f"{folder / name}: its SHA-256 is {found}, and the manifest says {expected}: {OUT}")
+    return files
 
 
 OUT = "the file is damaged or was changed; install Parapet again, or name the folder of a whole model in the setting `models`"

@@ -6,14 +6,15 @@ whatever is not is read to the end.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from proxy.classifier.card import CONFIG, KINDS, WEIGHTS, Kind, Strict, digest, parsed, verify
+from proxy.classifier.card import CONFIG, KINDS, WEIGHTS, Kind, Strict, parsed, verify
 from proxy.errors import ModelError
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ class Exit(Strict):
     """A layer behind which windows may be cleared. threshold: the logit from which they may not."""
 
     layer: int = Field(ge=1)
-    threshold: Mapping[Kind, float]
+    threshold: Mapping[Kind, Annotated[float, Field(allow_inf_nan=False)]]
 
 
 class GlanceCard(Strict):
-    """The `config.json` of a glance. `encoder`: the SHA-256 of the weights that it was made for."""
+    """The `config.json` of a glance. `encoder`: what it was made for, as `told_by` says."""
 
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)
@@ -65,9 +66,9 @@ def read_glance(folder: Path) -> GlanceCard:
     return parsed(folder / CONFIG, GlanceCard)
 
 
-def made_for(card: GlanceCard, encoder: Path) -> bool:
-    """Whether it was made for the encoder in a folder: the layers of another say other things."""
-    return card.encoder == digest(encoder / WEIGHTS)
+def told_by(files: Mapping[str, str]) -> str:
+    """An encoder, by the SHA-256 of its files: other weights say other things, and another card means other things by them."""
+    return hashlib.sha256(f"{files[WEIGHTS]} {files[CONFIG]}".encode()).hexdigest()
 
 
 def looks_of(folder: Path, card: GlanceCard, width: int, layers: int) -> list[Look]:
@@ -80,8 +81,8 @@ def looks_of(folder: Path, card: GlanceCard, width: int, layers: int) -> list[Lo
         hidden, bias, out, last = parts
         if hidden is None or bias is None or out is None or last is None or set(each.threshold) != set(KINDS):
             raise ModelError(f"{folder}: nothing is told of its layer {each.layer}: make it anew with models/distil.py")
-        inner = len(out)
-        if each.layer >= layers or hidden.shape != (2 * width, inner) or bias.shape != (len(KINDS), inner):
+        fits = (hidden.shape, bias.shape, out.dim(), last.dim()) == ((2 * width, out.numel()), (len(KINDS), out.numel()), 1, 0)
+        if each.layer >= layers or not fits:
             raise ModelError(f"{folder}: its layer {each.layer} does not fit the encoder: make it anew with models/distil.py")
         found.append(Look(each.layer, hidden, bias, out, last, each.threshold))
     return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from proxy.classifier.card import CONFIG, WEIGHTS, Strict, digest, parsed, verify
+from proxy.classifier.card import CONFIG, WEIGHTS, Strict, parsed, verify
 from proxy.classifier.worker import Ids, Judge, Logits, Worker
 from proxy.errors import ModelError
 
@@ -55,14 +55,14 @@ class Intent:
         return logits[0] >= self.card.threshold
 
 
-def read_intent(folder: Path, encoder: Path) -> IntentCard:
-    """The verified head in a folder, if it was made for this encoder. Raises ModelError."""
+def read_intent(folder: Path, weights: str) -> IntentCard:
+    """The verified head in a folder, if it was made for the encoder with weights of this SHA-256. Raises ModelError."""
     verify(folder, CONFIG, WEIGHTS)
     card = parsed(folder / CONFIG, IntentCard)
-    if card.encoder != digest(encoder / WEIGHTS):
+    if card.encoder != weights:
         raise ModelError(
-            f"{folder / CONFIG}: it was made for another encoder than {encoder}: make it anew with models/intent.py, or say"
-            " `intent: pattern` in the rule"
+            f"{folder / CONFIG}: it was made for another encoder than the one that is loaded: make it anew with"
+            " models/intent.py, or say `intent: pattern` in the rule"
         )
     return card
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from proxy.classifier.card import CONFIG, MANIFEST, TOKENIZER, WEIGHTS, Card, Kind, read_card, verify
 from proxy.classifier.chosen import Chosen
-from proxy.classifier.glance import looks_of, made_for, read_glance
+from proxy.classifier.glance import looks_of, read_glance, told_by
 from proxy.classifier.intent import Intent, judge_of, read_intent
 from proxy.classifier.reading import Best, Model
 from proxy.classifier.screen import Screen
@@ -95,6 +95,8 @@ class Opened:
     card: Card
     pieces: Pieces
     network: Serving
+    files: Mapping[str, str]  # the SHA-256 of each, as they were read: the folder may have others by now
+    workers: dict[str, Worker] = field(default_factory=dict)
 
 
 def opened(settings: Settings) -> Opened:
@@ -105,20 +107,26 @@ def opened(settings: Settings) -> Opened:
     from proxy.classifier.pieces import Pieces  # noqa: PLC0415 - the same
 
     folder = settings.models / ENCODER
-    verify(folder, CONFIG, WEIGHTS, TOKENIZER)
+    files = verify(folder, CONFIG, WEIGHTS, TOKENIZER)
     card = read_card(folder)
-    return Opened(card, Pieces(folder / TOKENIZER, card), serving(folder, card, settings.classifier_device))
+    return Opened(card, Pieces(folder / TOKENIZER, card), serving(folder, card, settings.classifier_device), files)
 
 
 def categories(encoder: Opened, settings: Settings, meter: Meter, *, screen: bool) -> Model:
     """The categories' heads, behind the screen and a glance where there are these, or over everything."""
     card, pieces = encoder.card, encoder.pieces
-    glance = glance_of(settings, encoder) if screen else None
-    name, judge = (ENCODER if screen else UNSCREENED), glance or encoder.network
-    worker = worker_of(name, judge, encoder, settings, meter, pieces.ids(SAMPLE, "speaker"))
+    glance = glance_of(settings, encoder)
+    name = UNSCREENED if glance and not screen else ENCODER  # without a glance both read alike, and are one
+    judge = glance if glance and screen else encoder.network
+    sample = pieces.ids(SAMPLE, "speaker")
+    if name not in encoder.workers:
+        worker = encoder.workers[name] = worker_of(name, judge, encoder, settings, meter, sample)
+        if judge is glance and sample:  # it may have cleared it
+            worker.thread.submit(encoder.network, [sample]).result()
+    worker = encoder.workers[name]
 
     def found(text: str, kind: Kind, logits: Logits) -> list[Best]:
-        if glance is not None and not logits:
+        if judge is glance and not logits:
             return []  # it has cleared the text
         scores = [card.score(label, kind, logit) for label, logit in enumerate(logits)]
         return [Best(label, score, 0, len(text)) for label, score in zip(card.labels, scores, strict=True)]
@@ -138,7 +146,7 @@ def names(encoder: Opened, settings: Settings, meter: Meter) -> Model:
 
 def intent(encoder: Opened, folder: Path, settings: Settings, meter: Meter) -> Intent:
     """The head for requests."""
-    card = read_intent(folder, settings.models / ENCODER)
+    card = read_intent(folder, encoder.files[WEIGHTS])
     ids = partial(encoder.pieces.ids, kind="speaker")
     judge = judge_of(encoder.network, folder, card)
     return Intent(card, worker_of(INTENT, judge, encoder, settings, meter, ids(SAMPLE)), ids)
@@ -175,14 +183,18 @@ def screen_of(folder: Path) -> Callable[[str, Kind], bool] | None:
 def glance_of(settings: Settings, encoder: Opened) -> Judge | None:
     """The network with its glance; None where there is none, or no use: a GPU reads batches to the end. Raises ModelError."""
     folder = settings.models / GLANCE
-    if not encoder.network.alone or not (folder / MANIFEST).exists():
+    material = encoder.card.markers.get("material")
+    if not encoder.network.alone or material is None:
+        return None  # or nobody could tell a tool's result from what is said
+    if not (folder / MANIFEST).exists():
+        log.warning("%s: there is no glance, so the encoder reads to the end what the screen passes", folder / MANIFEST)
         return None
     card = read_glance(folder)
-    if not made_for(card, settings.models / ENCODER):
+    if card.encoder != told_by(encoder.files):
         log.warning("%s: it was made for another encoder, so this one reads all windows to the end: use models/distil.py", folder)
         return None
     looks = looks_of(folder, card, encoder.card.shape.hidden, encoder.card.shape.layers)
-    return partial(encoder.network.glancing, looks=looks, material=encoder.card.markers.get("material"))
+    return partial(encoder.network.glancing, looks=looks, material=material)
 
 
 def limits_of(settings: Settings, *, alone: bool) -> Limits:

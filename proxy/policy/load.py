@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from proxy import yamlfile
-from proxy.core import LABEL, Action, CheckKind, Operator, Thresholds, Way
+from proxy.core import LABEL, ROLES, Action, CheckKind, Operator, Thresholds, Way
 from proxy.errors import FileError, ParapetError, PolicyError, Problem
 from proxy.policy.compiled import Policy, PolicySet, Rule, digest, policy_set
 from proxy.policy.model import DEFAULT, Mask, Masked, PolicyFile, RuleEntry
@@ -211,6 +211,10 @@ def _compiled(
     options: BaseModel,
     thresholds: Thresholds,
 ) -> Rule:
+    if kind.settled is not None:
+        roles = rule.roles or ROLES
+        least = {(category, role): thresholds.get((category, role), rule.threshold) for category in categories for role in roles}
+        options = kind.settled(options, least)
     select = type(options).model_fields[kind.select]
     if not select.is_required():
         options = options.model_copy(update={kind.select: select.get_default(call_default_factory=True, validated_data={})})

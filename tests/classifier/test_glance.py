@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from safetensors.torch import save_file
 from proxy.checks import catalogue
 from proxy.checks.judged import Judged
 from proxy.classifier import Classifiers, Kind, Silent
-from proxy.classifier.card import WEIGHTS, digest
+from proxy.classifier.card import WEIGHTS, verify
+from proxy.classifier.glance import told_by
 from proxy.classifier.reading import Model
 from proxy.core import Segment
 from proxy.errors import CheckError, ModelError
+from proxy.policy import load
 from proxy.settings import Settings
 from tests.classifier.world import LABELS, Script, kinds, model, seal, write_encoder
 
@@ -31,7 +34,7 @@ def write_glance(models: Path, *, speaker: float = ALWAYS, material: float = NEV
     folder.mkdir(exist_ok=True)
     threshold = {"speaker": speaker, "material": material}
     exits = [{"layer": 1, "threshold": threshold}]
-    encoder = digest(models / "encoder" / WEIGHTS)
+    encoder = told_by(verify(models / "encoder"))
     made = {"name": "tiny-glance", "version": "1", "encoder": encoder, "exits": exits, **more}
     (folder / "config.json").write_text(json.dumps(made))
     (folder / "tokenizer.json").write_text("{}")
@@ -128,6 +131,7 @@ def test_a_glance_for_another_encoder_is_not_used(tmp_path: Path, caplog: pytest
     ("more", "said"),
     [
         ({"exits": []}, "exits"),
+        ({"exits": [{"layer": 1, "threshold": {"speaker": float("inf"), "material": 0.0}}]}, "finite"),
         ({"exits": [{"layer": 1, "threshold": {"speaker": 0.0}}]}, "nothing is told of its layer 1"),
         ({"exits": [{"layer": 2, "threshold": {"speaker": 0.0, "material": 0.0}}]}, "nothing is told of its layer 2"),
     ],
@@ -147,3 +151,54 @@ def test_a_damaged_glance_is_refused(tmp_path: Path) -> None:
     (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-1])
     with pytest.raises(ModelError, match="its SHA-256 is"):
         loaded(tmp_path)
+
+
+def test_a_glance_goes_with_the_network_that_is_loaded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Models that were replaced in their folder since are not what a running process reads with."""
+    write_encoder(tmp_path)
+    running = Classifiers(Settings(models=tmp_path))
+    assert running.encoder(screen=False).screen is None
+    shutil.rmtree(tmp_path / "encoder")
+    write_encoder(tmp_path, seed=2)
+    write_glance(tmp_path)
+    with caplog.at_level(logging.WARNING, "proxy.classifier.models"):
+        assert answers(running.encoder(), HELD, "speaker")
+    assert "made for another encoder" in caplog.text
+
+
+def test_without_a_glance_both_ways_of_reading_are_one(tmp_path: Path) -> None:
+    """A window that rules with a screen and rules without one ask about is judged once."""
+    write_encoder(tmp_path)
+    made = Classifiers(Settings(models=tmp_path))
+    assert made.encoder().worker is made.encoder(screen=False).worker
+    write_glance(tmp_path)
+    apart = Classifiers(Settings(models=tmp_path))
+    assert apart.encoder().worker is not apart.encoder(screen=False).worker
+
+
+@pytest.mark.parametrize(
+    ("rule", "screened"),
+    [
+        ("level: balanced", True),
+        ("level: lenient", True),
+        ("level: strict", False),
+        ("threshold: 0.7", True),
+        ("threshold: 0.55", False),  # of what was fetched: there balanced is 0.6
+        ("roles: user", True),  # 0.5, which balanced is, too
+        ("", False),
+        ("with: {screen: true}", True),
+        ("level: balanced, with: {screen: false}", False),
+    ],
+)
+def test_a_rule_below_balanced_goes_without_the_screen(tmp_path: Path, rule: str, screened: bool) -> None:
+    """It would lose findings there, and nobody would be told; unless the rule says that it wants one."""
+    write_encoder(tmp_path)
+    write_glance(tmp_path)
+    checks = catalogue(Settings(models=tmp_path))
+    file = tmp_path / "p.yaml"
+    file.write_text(f"policy: p\nrules:\n  - {{id: a, check: misuse, action: flag{', ' * bool(rule)}{rule}}}\n")
+    [policy] = load([file], checks).policies
+    made = checks["misuse"].build(policy.rules[0].options, policy.rules[0].categories, "")
+    assert isinstance(made, Judged)
+    [report] = made([Segment(HELD, "user")])
+    assert bool(report.findings) is not screened

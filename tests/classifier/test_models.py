@@ -227,7 +227,8 @@ def test_a_screen_is_read_with_the_encoder(tmp_path: Path, caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING, "proxy.classifier.models"):
         assert made.encoder().screen is made.encoder().screen is None
     assert [record.getMessage().split(": ")[1] for record in caplog.records if record.name == "proxy.classifier.models"] == [
-        "there is no screen, so the encoder reads everything, and calls take longer"
+        "there is no glance, so the encoder reads to the end what the screen passes",
+        "there is no screen, so the encoder reads everything, and calls take longer",
     ]
     write_screen(tmp_path / "screen")
     screen = Classifiers(Settings(models=tmp_path)).encoder().screen

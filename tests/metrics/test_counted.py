@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from proxy.core import Action, Decision, Failure, Match
 from proxy.metrics import OTHER, Metrics, Usage, usage_of
-from proxy.metrics.counted import MOMENTS, REVISIONS
+from proxy.metrics.counted import REVISIONS
+from proxy.metrics.table import MOMENTS
 
 
 def lines(metrics: Metrics, name: str) -> list[str]:

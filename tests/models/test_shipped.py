@@ -13,7 +13,7 @@ from proxy.checks import catalogue
 from proxy.checks.judged import Judged
 from proxy.classifier import Classifiers
 from proxy.classifier.card import KINDS, kind_of, read_card, verify
-from proxy.classifier.glance import made_for, read_glance
+from proxy.classifier.glance import read_glance, told_by
 from proxy.classifier.screen import Screen
 from proxy.core import Check, Finding, Level, Role, Segment
 from proxy.settings import Settings
@@ -131,7 +131,7 @@ def test_the_screen_clears_small_talk_and_passes_attacks_on() -> None:
 
 def test_the_glance_belongs_to_the_encoder_and_reads_attacks_to_the_end() -> None:
     """Beside another encoder it would not be used, and calls would cost what they did without it."""
-    assert made_for(read_glance(GLANCE), ENCODER)
+    assert read_glance(GLANCE).encoder == told_by(verify(ENCODER))
     model = Classifiers(Settings(models=MODELS)).encoder()
     small, attack = (
         model.ids("What time does the museum open on Sundays?", "speaker"),
